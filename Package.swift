@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The house's compiler settings: Swift 6 mode, every warning an error, explicit imports (Shared/decisions/0001).
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+
+func shared(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Shared/\(name)", swiftSettings: house)
+}
+
+func library(_ name: String, _ package: String, apt: String) -> Target {
+    .systemLibrary(name: name, path: "Shared/\(name)", pkgConfig: package, providers: [.apt([apt])])
+}
+
+func service(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: dependencies + [arguments, logging, "ServiceRuntime", "PlantCore", "PlantEvents", "EventLog"],
+        path: "Services/\(name)",
+        swiftSettings: house)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: house)
+}
+
+let package = Package(
+    name: "LineLedger",
+    products: [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    ],
+    targets: [
+        library("CSQLite", "sqlite3", apt: "libsqlite3-dev"),
+        library("CRdKafka", "rdkafka", apt: "librdkafka-dev"),
+        library("CTurboJPEG", "libturbojpeg", apt: "libturbojpeg0-dev"),
+        library("CPng", "libpng", apt: "libpng-dev"),
+
+        shared("PlantEvents", [protobuf]),
+        shared("PlantCore", ["PlantEvents"]),
+        shared("SQLite", ["CSQLite"]),
+        shared("EventLog", ["PlantEvents", "SQLite", protobuf]),
+        shared("KafkaLog", ["EventLog", "PlantEvents", "CRdKafka"]),
+        shared("Vision", ["CTurboJPEG", "CPng", yams, crypto]),
+        shared("Evidence", ["Vision", crypto]),
+        shared("ReadModel", ["PlantEvents", "EventLog", "SQLite", crypto, protobuf]),
+        shared(
+            "ServiceRuntime",
+            [
+                "PlantEvents", "PlantCore", "EventLog", "KafkaLog", yams, logging, metrics, lifecycle, hummingbird,
+                httpClient, crypto, protobuf, arguments,
+            ]),
+        shared("PlantSim", ["Vision", "ServiceRuntime", "SQLite", hummingbird, logging]),
+    ]
+)

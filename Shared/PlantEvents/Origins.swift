@@ -1,0 +1,102 @@
+/// The stream an origin belongs to: the records of one partition, whoever wrote them and wherever they are read.
+package struct OriginStream: Hashable, Sendable, Codable, Comparable {
+    package var site: String
+    package var topic: String
+    package var partition: UInt32
+
+    package init(site: String, topic: String, partition: UInt32) {
+        self.site = site
+        self.topic = topic
+        self.partition = partition
+    }
+
+    package static func < (left: Self, right: Self) -> Bool {
+        (left.site, left.topic, left.partition) < (right.site, right.topic, right.partition)
+    }
+}
+
+/// A place in a stream: origins compare by epoch, then by sequence.
+package struct OriginMark: Hashable, Sendable, Codable, Comparable {
+    package var epoch: UInt64
+    package var sequence: UInt64
+
+    package init(epoch: UInt64, sequence: UInt64) {
+        self.epoch = epoch
+        self.sequence = sequence
+    }
+
+    package static func < (left: Self, right: Self) -> Bool {
+        (left.epoch, left.sequence) < (right.epoch, right.sequence)
+    }
+}
+
+extension Origin {
+    package var stream: OriginStream { OriginStream(site: site, topic: topic, partition: partition) }
+    package var mark: OriginMark { OriginMark(epoch: epoch, sequence: sequence) }
+
+    /// `site/topic/partition/epoch/sequence`: the origin as one word.
+    package var text: String { "\(site)/\(topic)/\(partition)/\(epoch)/\(sequence)" }
+}
+
+/// How far each stream has been handled: repeats are recognised with one mark a stream, however long the history.
+package struct HighWater: Equatable, Sendable, Codable {
+    package private(set) var marks: [OriginStream: OriginMark] = [:]
+
+    package init() {}
+
+    /// Whether the record named by `origin` was handled before.
+    package func covers(_ origin: Origin) -> Bool {
+        guard let mark = marks[origin.stream] else { return false }
+        return origin.mark <= mark
+    }
+
+    /// Notes that everything up to `origin` is handled.
+    package mutating func raise(to origin: Origin) {
+        guard !covers(origin) else { return }
+        marks[origin.stream] = origin.mark
+    }
+}
+
+/// Decides for one partition which records count: after a takeover, what older writers still append is void.
+package struct Fence: Equatable, Sendable, Codable {
+    package enum Admission: Equatable, Sendable {
+        case accepted
+        /// From a writer that had lost the partition; every reader skips it.
+        case void(reason: String)
+        /// Accepted, but records before it are missing: sequence numbers `expected ..< found` of its epoch.
+        case acceptedAfterGap(expected: UInt64, found: UInt64)
+    }
+
+    private var epoch: UInt64 = 0
+    private var instance = ""
+    private var nextSequence: UInt64 = 0
+
+    package init() {}
+
+    /// The epoch in force; 0 before the first record.
+    package var currentEpoch: UInt64 { epoch }
+    /// The writer run that owns the epoch in force.
+    package var currentInstance: String { instance }
+
+    package mutating func admit(_ meta: Meta) -> Admission {
+        let origin = meta.origin
+        if origin.epoch > epoch {
+            let expected: UInt64 = 0
+            epoch = origin.epoch
+            instance = meta.producer.instance
+            nextSequence = origin.sequence + 1
+            return origin.sequence == expected
+                ? .accepted : .acceptedAfterGap(expected: expected, found: origin.sequence)
+        }
+        if origin.epoch < epoch {
+            return .void(reason: "epoch \(origin.epoch) ended when epoch \(epoch) took over")
+        }
+        if meta.producer.instance != instance {
+            return .void(reason: "epoch \(epoch) belongs to \(instance), which took over first")
+        }
+        if origin.sequence < nextSequence { return .void(reason: "sequence \(origin.sequence) is a repeat") }
+        let expected = nextSequence
+        nextSequence = origin.sequence + 1
+        return origin.sequence == expected ? .accepted : .acceptedAfterGap(expected: expected, found: origin.sequence)
+    }
+}

@@ -1,0 +1,27 @@
+package import SwiftProtobuf
+
+/// One record of one topic: metadata and the events of one step of its writer's core.
+package protocol TopicRecord: SwiftProtobuf.Message, Sendable {
+    associatedtype Event: TopicEvent
+    var meta: Meta { get set }
+    var hasMeta: Bool { get }
+    var events: [Event] { get set }
+}
+
+/// One event of a topic: a oneof of the kinds that the topic knows.
+package protocol TopicEvent: SwiftProtobuf.Message, Sendable {
+    associatedtype Kind: Equatable, Sendable
+    /// The kind; nil when a newer writer sent one that this build does not know.
+    var kind: Kind? { get set }
+    /// The field name of the kind, as in the `.proto`; it goes into the record's `events` header.
+    var kindName: String { get }
+    /// The event that opens an epoch.
+    static func takeover(_ event: WriterTookOver) -> Self
+}
+
+extension TopicEvent {
+    package init(_ kind: Kind) {
+        self.init()
+        self.kind = kind
+    }
+}
