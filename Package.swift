@@ -62,7 +62,7 @@ let package = Package(
         library("CPng", "libpng", apt: "libpng-dev"),
 
         shared("PlantEvents", [protobuf]),
-        shared("PlantCore", ["PlantEvents"]),
+        shared("PlantCore", ["PlantEvents", protobuf]),
         shared("SQLite", ["CSQLite"]),
         shared("EventLog", ["PlantEvents", "SQLite", protobuf]),
         shared("KafkaLog", ["EventLog", "PlantEvents", "CRdKafka"]),
