@@ -19,6 +19,9 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let nio = ["NIOCore", "NIOHTTP1", "NIOPosix"].map { Target.Dependency.product(name: $0, package: "swift-nio") }
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 
 func shared(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -29,11 +32,21 @@ func library(_ name: String, _ package: String, apt: String) -> Target {
     .systemLibrary(name: name, path: "Shared/\(name)", pkgConfig: package, providers: [.apt([apt])])
 }
 
-func service(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func service(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: dependencies + [arguments, logging, "ServiceRuntime", "PlantCore", "PlantEvents", "EventLog"],
+        dependencies: dependencies + [
+            arguments, logging, metrics, lifecycle, protobuf, "ServiceRuntime", "PlantCore", "PlantEvents", "EventLog",
+        ],
         path: "Services/\(name)",
+        exclude: exclude,
+        swiftSettings: house)
+}
+
+/// A bridge's connector to one system: a library of its own, so that tests reach it.
+func connector(_ name: String, _ path: String) -> Target {
+    .target(
+        name: name, dependencies: ["PlantEvents", "ServiceRuntime", protobuf], path: path, exclude: ["openapi.yaml"],
         swiftSettings: house)
 }
 
@@ -53,6 +66,8 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     ],
     targets: [
@@ -72,9 +87,38 @@ let package = Package(
         shared(
             "ServiceRuntime",
             [
-                "PlantEvents", "PlantCore", "EventLog", "KafkaLog", yams, logging, metrics, lifecycle, hummingbird,
-                httpClient, crypto, protobuf, arguments,
-            ]),
-        shared("PlantSim", ["Vision", "ServiceRuntime", "SQLite", hummingbird, logging]),
+                "PlantEvents", "PlantCore", "EventLog", "KafkaLog", "SQLite", "Evidence", yams, logging, metrics,
+                lifecycle, unixSignals, hummingbird, httpTypes, httpClient, crypto, protobuf, arguments,
+            ] + nio),
+        shared("PlantSim", ["Vision", "SQLite", hummingbird, httpTypes, lifecycle, logging] + nio),
+
+        service("camera-ingest", ["Vision", "Evidence", "PlantSim"]),
+        service("inspector", ["Vision", "Evidence"]),
+        connector("MesRest", "Services/mes-bridge/Rest"),
+        connector("ErpRest", "Services/erp-bridge/Rest"),
+        service("mes-bridge", ["MesRest"], exclude: ["Rest"]),
+        service("erp-bridge", ["ErpRest"], exclude: ["Rest"]),
+        service("traceability-projector", ["ReadModel", hummingbird, httpTypes] + nio),
+        service("alerting", []),
+        service(
+            "lineledger", ["KafkaLog", "Vision", "Evidence", "ReadModel", "PlantSim", unixSignals, httpClient] + nio),
+
+        .executableTarget(
+            name: "log-writer-probe", dependencies: ["EventLog"], path: "Tests/Fixtures/LogWriterProbe",
+            swiftSettings: house),
+        tests("TidyTests", []),
+        tests("EventTests", ["PlantEvents", protobuf]),
+        tests("PlantCoreTests", ["PlantCore", "PlantEvents", protobuf]),
+        tests("ContractTests", ["EventLog", "KafkaLog", "PlantEvents", "SQLite", "CSQLite", protobuf, "log-writer-probe"]),
+        tests("VisionTests", ["Vision", "Evidence", crypto]),
+        tests("ReadModelTests", ["ReadModel", "EventLog", "PlantEvents", "SQLite", "CSQLite", protobuf]),
+        tests("ServiceRuntimeTests", ["ServiceRuntime", logging, metrics, lifecycle, hummingbird, httpTypes] + nio),
+        tests("PlantSimTests", ["PlantSim", "Vision"]),
+        tests(
+            "ConnectorTests",
+            [
+                "PlantSim", "MesRest", "ErpRest", "ServiceRuntime", "PlantEvents", logging, lifecycle, httpClient,
+                hummingbird, httpTypes, protobuf,
+            ] + nio),
     ]
 )

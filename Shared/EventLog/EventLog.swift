@@ -47,7 +47,8 @@ package struct StoredRecord: Equatable, Sendable {
     /// When the log took it, microseconds since 1970.
     package let appendedAtUs: Int64
     package let record: LogRecord
-    /// Set when the stored bytes are not what was appended (checksum); the reader parks the record and goes on.
+    /// Set when the stored bytes are not what was appended: this record's (checksum), or those of a whole range of
+    /// offsets beginning with this one, which it names. The reader parks it and goes on.
     package let damage: String?
 
     package init(place: TopicPartition, offset: Int64, appendedAtUs: Int64, record: LogRecord, damage: String? = nil) {
@@ -65,7 +66,7 @@ package enum LogFailure: Error, Equatable, CustomStringConvertible {
     case unavailable(String)
     /// The disk or quota is full: keep the records, tell someone, try again.
     case full(String)
-    /// This record will never fit.
+    /// This record, or all records of the call together, will never fit.
     case recordTooLarge(bytes: Int, limit: Int)
     /// Another process writes this topic.
     case writerExists(String)
@@ -75,6 +76,8 @@ package enum LogFailure: Error, Equatable, CustomStringConvertible {
     case corrupt(String)
     /// The address of the log is not understood.
     case badAddress(String)
+    /// Not a topic that every log can hold.
+    case badTopic(String)
     /// The log was closed.
     case closed
 
@@ -82,7 +85,7 @@ package enum LogFailure: Error, Equatable, CustomStringConvertible {
     package var isRetriable: Bool {
         switch self {
         case .unavailable, .full: true
-        case .recordTooLarge, .writerExists, .unknown, .corrupt, .badAddress, .closed: false
+        case .recordTooLarge, .writerExists, .unknown, .corrupt, .badAddress, .badTopic, .closed: false
         }
     }
 
@@ -90,11 +93,13 @@ package enum LogFailure: Error, Equatable, CustomStringConvertible {
         switch self {
         case .unavailable(let detail): "log unavailable: \(detail)"
         case .full(let detail): "log full: \(detail)"
-        case .recordTooLarge(let bytes, let limit): "record of \(bytes) bytes; the log takes at most \(limit)"
+        case .recordTooLarge(let bytes, let limit): "\(bytes) bytes to append; the log takes at most \(limit)"
         case .writerExists(let detail): "another process writes here: \(detail)"
         case .unknown(let place): "no such topic or partition: \(place)"
         case .corrupt(let detail): "log damaged: \(detail)"
-        case .badAddress(let detail): "log address not understood: \(detail); expected embedded:DIR or kafka://host:port"
+        case .badAddress(let detail):
+            "log address not understood: \(detail); expected embedded:DIR, memory: or kafka://host:port,…"
+        case .badTopic(let detail): "not a topic: \(detail)"
         case .closed: "log closed"
         }
     }
@@ -103,13 +108,16 @@ package enum LogFailure: Error, Equatable, CustomStringConvertible {
 /// Where every event goes first: topics of partitions of records in append order.
 ///
 /// One contract suite (`Tests/ContractTests`) holds every implementation to this:
-/// - `append` returns when the records are durable, in the order of the calls for one partition, all or none of a call
-///   visible as a prefix: a reader never sees a later record without the earlier ones.
+/// - `append` returns when the records are durable, in the order of the calls for one partition. The records of a call
+///   become visible as a prefix: a reader never sees a later record without the earlier ones.
+/// - A call that failed with a retriable failure may have landed, wholly or as a prefix, or may land later, before
+///   anything appended after it. Append the same records again; readers recognise the repeat by its origin.
 /// - Offsets of a partition begin at 0 and have no holes that a reader notices: readers see them ascending.
 /// - A reader reads while others append, in other processes too, and never holds a writer up.
-/// - Everything is bounded: record size (`maximumRecordBytes`), batch size, the bytes a reader buffers.
+/// - A position beyond the end is refused, never read as if it were the end.
+/// - Everything is bounded: record size (`maximumRecordBytes`), batch size, the bytes a reader buffers (`LogLimits`).
 package protocol EventLog: Sendable {
-    /// The largest value that fits, bytes.
+    /// The largest record that fits: key, value and headers, bytes.
     var maximumRecordBytes: Int { get }
     /// Makes sure that the topic exists; an existing one keeps its partitions.
     func create(topic: String, partitions: Int32) async throws(LogFailure)
@@ -128,7 +136,7 @@ package protocol EventLog: Sendable {
     func close() async
 }
 
-/// Reads a fixed set of partitions forward.
+/// Reads a fixed set of partitions forward; one caller at a time.
 package protocol LogReader: Sendable {
     /// Up to `max` records, in order within each partition; empty when none came within `wait`.
     func next(max: Int, wait: Duration) async throws(LogFailure) -> [StoredRecord]

@@ -36,7 +36,8 @@ package struct AlarmFold: Codable, Sendable {
     struct Station: Codable, Sendable {
         var line = ""
         var recentFailures: [Bool] = []
-        var lastTriggerUs: Int64 = 0
+        /// Nil until the station's first trigger: its verdicts may be read before its frames.
+        var lastTriggerUs: Int64?
         var isExhausted = false
     }
 
@@ -61,6 +62,7 @@ package struct AlarmFold: Codable, Sendable {
                 clear("station-silent", frame.trigger.station, record.meta, into: &drafts)
             case .frameMissed(let gap):
                 touch(gap.trigger.station, record.meta)
+                clear("station-silent", gap.trigger.station, record.meta, into: &drafts)
             case .sourceExhausted(let exhausted):
                 stations[exhausted.station, default: Station()].isExhausted = true
                 clear("station-silent", exhausted.station, record.meta, into: &drafts)
@@ -76,6 +78,7 @@ package struct AlarmFold: Codable, Sendable {
         for event in record.events {
             switch event.kind {
             case .partInspected(let part):
+                clear("recipe-refused", part.trigger.station, record.meta, into: &drafts)
                 countVerdict(part, record.meta, limits, into: &drafts)
             case .holdPlaced(let hold):
                 raise(
@@ -129,8 +132,9 @@ package struct AlarmFold: Codable, Sendable {
     package mutating func tick(nowUs: Int64, _ limits: Limits) -> [Draft] {
         var drafts: [Draft] = []
         for (name, station) in stations.sorted(by: { $0.key < $1.key }) {
-            let dueUs = station.lastTriggerUs + limits.silentAfterUs
-            guard !station.isExhausted, nowUs >= dueUs else { continue }
+            guard !station.isExhausted, let lastTriggerUs = station.lastTriggerUs else { continue }
+            let dueUs = lastTriggerUs + limits.silentAfterUs
+            guard nowUs >= dueUs else { continue }
             let place = Place.with {
                 $0.workCenter = station.line
                 $0.workUnit = name
@@ -138,7 +142,7 @@ package struct AlarmFold: Codable, Sendable {
             raise(
                 "station-silent", name, .high,
                 .with {
-                    $0.recordID = "silent:\(name)/\(station.lastTriggerUs)"
+                    $0.recordID = "silent:\(name)/\(lastTriggerUs)"
                     $0.occurredAtUs = dueUs
                     $0.place = place
                 },
@@ -178,7 +182,7 @@ package struct AlarmFold: Codable, Sendable {
     ) {
         let key = "\(kind) \(subject)"
         guard active[key] == nil else { return }
-        let alarmID = "alarm:\(kind):\(meta.recordID)"
+        let alarmID = "alarm:\(kind):\(subject):\(meta.recordID)"
         active[key] = alarmID
         let raised = AlarmRaised.with {
             $0.alarmID = alarmID
@@ -188,7 +192,7 @@ package struct AlarmFold: Codable, Sendable {
             $0.text = text
             $0.response = response
         }
-        drafts.append(draft("raised:\(kind):\(meta.recordID)", .alarmRaised(raised), subject, meta))
+        drafts.append(draft("raised:\(kind):\(subject):\(meta.recordID)", .alarmRaised(raised), subject, meta))
     }
 
     private mutating func clear(_ kind: String, _ subject: String, _ meta: Meta, into drafts: inout [Draft]) {
@@ -198,7 +202,8 @@ package struct AlarmFold: Codable, Sendable {
             $0.kind = kind
             $0.subject = subject
         }
-        drafts.append(draft("returned:\(kind):\(meta.recordID)", .alarmReturnedToNormal(returned), subject, meta))
+        drafts.append(
+            draft("returned:\(kind):\(subject):\(meta.recordID)", .alarmReturnedToNormal(returned), subject, meta))
     }
 
     private func draft(_ recordID: String, _ kind: Kind, _ subject: String, _ meta: Meta) -> Draft {

@@ -24,8 +24,13 @@ package struct CaptureCore: Core {
         /// Triggers over all sessions: where a finite source goes on after a restart.
         package var triggers: UInt64 = 0
         package var isExhausted = false
-        /// Pictures captured whose evidence has no outcome yet, by `session/sequence`; bounded by the evidence queue.
-        package var awaitingEvidence: [String: String] = [:]
+        /// Pictures captured whose evidence has no outcome yet, by trigger; bounded by the evidence queue.
+        package var awaitingEvidence: [String: AwaitedEvidence] = [:]
+    }
+
+    package struct AwaitedEvidence: Codable, Sendable, Equatable {
+        package var trigger: Coded<TriggerId>
+        package var pixelsSHA256: String
     }
 
     package static let version = 1
@@ -36,9 +41,12 @@ package struct CaptureCore: Core {
     package var state = State()
     /// Line of each station: configuration, not state.
     private let lines: [String: String]
+    /// Whether pictures are kept as evidence.
+    private let keepsEvidence: Bool
 
-    package init(lines: [String: String]) {
+    package init(lines: [String: String], keepsEvidence: Bool) {
         self.lines = lines
+        self.keepsEvidence = keepsEvidence
     }
 
     /// The trigger that the station's next frame or gap belongs to.
@@ -76,10 +84,12 @@ package struct CaptureCore: Core {
                 "frame:\(gap.trigger.text)", [.frameMissed(gap)], station: gap.trigger.station,
                 subject: gap.trigger.text, atUs: gap.triggeredAtUs)
         case .evidenceStored(let stored):
+            guard isAwaited(stored.trigger) else { return nil }
             return step(
                 "evidence:\(stored.trigger.text)", [.evidenceStored(stored)], station: stored.trigger.station,
                 subject: stored.trigger.text, atUs: nowUs)
         case .evidenceNotStored(let lost):
+            guard isAwaited(lost.trigger) else { return nil }
             return step(
                 "evidence:\(lost.trigger.text)", [.evidenceNotStored(lost)], station: lost.trigger.station,
                 subject: lost.trigger.text, atUs: nowUs)
@@ -105,7 +115,9 @@ package struct CaptureCore: Core {
             state.stations[started.station]?.isExhausted = false
         case .frameCaptured(let frame):
             count(frame.trigger)
-            state.stations[frame.trigger.station]?.awaitingEvidence[frame.trigger.text] = frame.pixelsSha256
+            guard keepsEvidence else { break }
+            state.stations[frame.trigger.station]?.awaitingEvidence[frame.trigger.text] = AwaitedEvidence(
+                trigger: Coded(frame.trigger), pixelsSHA256: frame.pixelsSha256)
         case .frameMissed(let gap):
             count(gap.trigger)
         case .evidenceStored(let stored):
@@ -115,6 +127,11 @@ package struct CaptureCore: Core {
         case .sourceExhausted(let exhausted):
             state.stations[exhausted.station]?.isExhausted = true
         }
+    }
+
+    /// Each picture's evidence has one outcome: what comes after it is not news.
+    private func isAwaited(_ trigger: TriggerId) -> Bool {
+        state.stations[trigger.station]?.awaitingEvidence[trigger.text] != nil
     }
 
     private mutating func count(_ trigger: TriggerId) {

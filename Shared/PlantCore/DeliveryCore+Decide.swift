@@ -67,13 +67,15 @@ extension DeliveryCore {
                         $0.peerReference = reference
                         $0.foundByLookUp = foundByLookUp
                     }))
-            if let reported = intent.reportedOrder, let order = state.orders[reported],
-                let next = report(of: order.counted.message, closing: intentID)
-            {
-                kinds.append(.deliveryIntended(next))
-            }
+            kinds += nextReport(closing: intent)
         }
         return step("outcome:\(intentID)/\(nowUs)", kinds, key: intent.businessKey, atUs: nowUs)
+    }
+
+    /// After a report comes the next one, where more was counted since.
+    func nextReport(closing intent: DeliveryIntended) -> [Kind] {
+        guard let reported = intent.reportedOrder, let order = state.orders[reported] else { return [] }
+        return report(of: order.counted.message, closing: intent.intentID).map { [.deliveryIntended($0)] } ?? []
     }
 
     private func count(_ context: ProductionContext, _ verdict: Verdict, into counts: inout [String: PartsCounted]) {

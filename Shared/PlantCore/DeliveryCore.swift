@@ -35,9 +35,11 @@ package struct DeliveryCore: Core {
         var counted: Coded<PartsCounted>
         /// What the last yield or confirmation intent said; nil before the first.
         var lastIntended: Coded<PartsCounted>?
-        var isCompleted = false
-        /// When the order was last touched, in steps; the oldest are forgotten first.
+        /// When the order was last counted, in counts of all orders.
         var touched: UInt64 = 0
+
+        /// Whether the peer has not been told, or asked to be told, all that was counted.
+        var isOwed: Bool { lastIntended?.message.total != counted.message.total }
     }
 
     package static let version = 1
@@ -50,6 +52,7 @@ package struct DeliveryCore: Core {
         /// Open intents of each business key, in log order.
         var queues: [String: [String]] = [:]
         var orders: [String: Order] = [:]
+        var counts: UInt64 = 0
         package var isPeerLost = false
     }
 
@@ -108,15 +111,14 @@ package struct DeliveryCore: Core {
                 key: open.intent.message.businessKey, atUs: nowUs)
         case .skipped(let id, let reason):
             guard let open = state.intents[id], open.refusal != nil else { return nil }
+            let skipped = Kind.deliverySkipped(
+                .with {
+                    $0.intentID = id
+                    $0.reason = reason
+                })
             return step(
-                "skip:\(id)",
-                [
-                    .deliverySkipped(
-                        .with {
-                            $0.intentID = id
-                            $0.reason = reason
-                        })
-                ], key: open.intent.message.businessKey, atUs: nowUs)
+                "skip:\(id)", [skipped] + nextReport(closing: open.intent.message),
+                key: open.intent.message.businessKey, atUs: nowUs)
         }
     }
 
@@ -155,10 +157,13 @@ package struct DeliveryCore: Core {
 
     private mutating func count(_ counted: PartsCounted) {
         state.orders[counted.orderID, default: Order(counted: Coded(counted))].counted = Coded(counted)
-        state.orders[counted.orderID]?.touched = state.nextNumber
-        state.orders[counted.orderID]?.isCompleted = counted.isCompleted
+        state.orders[counted.orderID]?.touched = state.counts
+        state.counts += 1
         guard state.orders.count > Self.ordersKept else { return }
-        let oldest = state.orders.filter { $0.key != counted.orderID }.min { $0.value.touched < $1.value.touched }
+        // Forgotten first: of those of which nothing is owed, or else of all, the one that was not counted for longest.
+        let candidates = state.orders.filter { $0.key != counted.orderID }
+        let settled = candidates.filter { !$0.value.isOwed }
+        let oldest = (settled.isEmpty ? candidates : settled).min { $0.value.touched < $1.value.touched }
         if let oldest { state.orders[oldest.key] = nil }
     }
 
@@ -167,4 +172,9 @@ package struct DeliveryCore: Core {
     {
         Step(recordID: recordID, kinds: kinds, key: key, subject: key, line: line, occurredAtUs: atUs)
     }
+}
+
+extension DeliveryCore {
+    /// Every intent without an outcome.
+    package var openIntentIDs: [String] { Array(state.intents.keys) }
 }

@@ -8,14 +8,11 @@ extension InspectionCore {
     ) -> Step<InspectionRecord> {
         let name = captured.trigger.station
         let known = station(name)
-        guard let recipe = known.recipe?.message, recipe.recipeSha256 == judgement.recipeSHA256,
-            known.wish.isMet(by: recipe)
-        else {
+        guard let recipe = known.recipeInForce, recipe.recipeSha256 == judgement.recipeSHA256 else {
             // I2: a picture judged by another recipe than the one in force has no verdict.
             return miss(
                 captured.trigger, captured.triggeredAtUs, captured.sourceName,
-                reason: "judged by recipe \(judgement.recipeSHA256.prefix(12)), which is not the one in force",
-                nowUs: nowUs)
+                reason: "judged by recipe \(judgement.recipeSHA256.prefix(12)), which is not the one in force")
         }
         let part = inspected(captured, frame, judgement, known, recipe, nowUs: nowUs)
         var kinds: [Kind] = [.partInspected(part)]
@@ -63,15 +60,16 @@ extension InspectionCore {
     /// The holds that the reaction plan asks for after this part; each rule holds a batch once.
     private func holds(after part: PartInspected, in known: Station, by plan: ReactionPlan) -> [HoldPlaced] {
         guard part.verdict == .fail else { return [] }
+        let subject = known.holdSubject(at: part.trigger.station)
+        var rules = state.heldBy[subject] ?? []
         var holds: [HoldPlaced] = []
         func place(rule: String, category: String, reason: String) {
-            let isBatch = !part.context.batchID.isEmpty
-            let subject = isBatch ? part.context.batchID : part.trigger.station
-            guard !known.openHolds.contains(Station.holdKey(subject, rule)) else { return }
+            guard !rules.contains(rule) else { return }
+            rules.append(rule)
             holds.append(
                 .with {
                     $0.holdID = "hold:\(part.partID):\(rule)"
-                    $0.subjectKind = isBatch ? .batch : .station
+                    $0.subjectKind = part.context.batchID.isEmpty ? .station : .batch
                     $0.subjectID = subject
                     $0.reason = reason
                     $0.defectCategory = category
@@ -85,7 +83,8 @@ extension InspectionCore {
                 rule: "category-\(category)", category: category,
                 reason: "part \(part.partID) has a defect of category \(category), one of which holds the batch")
         }
-        let failures = known.recentFailures.suffix(max(0, Int(plan.holdWindow) - 1)).count { $0 } + 1
+        guard plan.holdWindow > 0 else { return holds }
+        let failures = known.recentFailures.suffix(Int(plan.holdWindow) - 1).count { $0 } + 1
         if plan.holdAfterFailures > 0, failures >= plan.holdAfterFailures {
             place(
                 rule: "failures-\(plan.holdAfterFailures)-in-\(plan.holdWindow)",

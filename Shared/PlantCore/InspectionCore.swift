@@ -7,8 +7,8 @@ package struct InspectionCore: Core {
     package typealias Kind = InspectionRecord.Event.OneOf_Kind
 
     package enum Input: Sendable {
-        /// A line's context changed.
-        case contextChanged(ContextChanged, occurredAtUs: Int64)
+        /// What the plant runs changed; the contexts in the record are adopted.
+        case production(ProductionRecord)
         /// The recipe that the station's context asks for is ready.
         case recipeLoaded(RecipeActivated)
         /// The recipe that the station's context asks for cannot be used.
@@ -53,46 +53,47 @@ package struct InspectionCore: Core {
     private let lines: [String: String]
     package struct State: Codable, Sendable {
         var stations: [String: Station] = [:]
+        /// Rules that hold each batch, or station without one, that is worked on now: one cause holds once, whichever
+        /// station saw it.
+        var heldBy: [String: [String]] = [:]
     }
 
     package var state = State()
 
     package init(lines: [String: String]) {
         self.lines = lines
-        for station in lines.keys { state.stations[station] = Station() }
     }
 
     package func context(of station: String) -> ProductionContext? { state.stations[station]?.context?.message }
-    package func activeRecipe(of station: String) -> RecipeActivated? { state.stations[station]?.recipe?.message }
+
+    /// The recipe in force: loaded, and what the station's context asks for.
+    package func activeRecipe(of station: String) -> RecipeActivated? { self.station(station).recipeInForce }
 
     /// The recipe the station should load next: its context asks for one that is neither active nor refused.
     package func wantedRecipe(of station: String) -> RecipeWish? {
-        guard let known = state.stations[station] else { return nil }
-        let wish = known.wish
-        if known.refused == wish { return nil }
-        guard let active = known.recipe?.message else { return wish }
-        return wish.isMet(by: active) ? nil : wish
+        guard lines[station] != nil else { return nil }
+        let known = self.station(station)
+        return known.refused == known.wish || known.recipeInForce != nil ? nil : known.wish
     }
 
     package func decide(_ input: Input, nowUs: Int64) -> Step<InspectionRecord>? {
         switch input {
-        case .contextChanged(let changed, let occurredAtUs):
-            return adopt(changed, occurredAtUs: occurredAtUs)
+        case .production(let record):
+            return adopt(record)
         case .recipeLoaded(let activated):
             return step(
-                "recipe:\(activated.station)/\(activated.recipeSha256)", [.recipeActivated(activated)],
+                "recipe:\(activated.station)/\(station(activated.station).loadings)", [.recipeActivated(activated)],
                 station: activated.station, subject: activated.recipeID, atUs: nowUs)
         case .recipeRefused(let refused):
             return step(
-                "recipe:\(refused.station)/\(refused.recipeID)/\(refused.recipeSha256)", [.recipeRefused(refused)],
+                "recipe:\(refused.station)/\(station(refused.station).loadings)", [.recipeRefused(refused)],
                 station: refused.station, subject: refused.recipeID, atUs: nowUs)
         case .judged(let captured, let frame, let judgement):
             return judge(captured, frame, judgement, nowUs: nowUs)
         case .unjudged(let captured, let reason):
-            return miss(
-                captured.trigger, captured.triggeredAtUs, captured.sourceName, reason: reason, nowUs: nowUs)
+            return miss(captured.trigger, captured.triggeredAtUs, captured.sourceName, reason: reason)
         case .frameMissed(let gap):
-            return miss(gap.trigger, gap.triggeredAtUs, gap.sourceName, reason: "no frame: \(gap.reason)", nowUs: nowUs)
+            return miss(gap.trigger, gap.triggeredAtUs, gap.sourceName, reason: "no frame: \(gap.reason)")
         case .exhausted(let exhausted):
             let inspected = SourceInspected.with {
                 $0.station = exhausted.station
@@ -110,37 +111,44 @@ package struct InspectionCore: Core {
             break
         case .contextAdopted(let adopted):
             state.stations[adopted.station, default: Station()].adopt(adopted.context)
+            let worked = Set(state.stations.map { $1.holdSubject(at: $0) })
+            state.heldBy = state.heldBy.filter { worked.contains($0.key) }
         case .recipeActivated(let activated):
-            state.stations[activated.station, default: Station()].recipe = Coded(activated)
-            state.stations[activated.station]?.refused = nil
+            state.stations[activated.station, default: Station()].activate(activated)
         case .recipeRefused(let refused):
-            state.stations[refused.station, default: Station()].refused =
-                RecipeWish(recipeID: refused.recipeID, recipeSHA256: refused.recipeSha256)
+            state.stations[refused.station, default: Station()].refuse(refused)
         case .partInspected(let part):
             state.stations[part.trigger.station, default: Station()].count(part)
         case .holdPlaced(let hold):
-            for name in state.stations.keys { state.stations[name]?.openHolds.insert(Station.holdKey(hold.subjectID, hold.rule)) }
+            state.heldBy[hold.subjectID, default: []].append(hold.rule)
         }
     }
 
-    private func adopt(_ changed: ContextChanged, occurredAtUs: Int64) -> Step<InspectionRecord>? {
-        let concerned = lines.filter { $0.value == changed.line }.keys.sorted()
-            .filter { state.stations[$0]?.context?.message != changed.context }
-        guard let first = concerned.first else { return nil }
-        let kinds = concerned.map { station in
-            Kind.contextAdopted(
-                .with {
-                    $0.station = station
-                    $0.context = changed.context
-                })
+    /// Every station of this core whose line's context changed adopts it, all in one record.
+    private func adopt(_ record: ProductionRecord) -> Step<InspectionRecord>? {
+        var kinds: [Kind] = []
+        var firstStation = ""
+        for event in record.events {
+            guard case .contextChanged(let changed)? = event.kind else { continue }
+            for (station, line) in lines.sorted(by: { $0.key < $1.key }) where line == changed.line {
+                guard context(of: station) != changed.context else { continue }
+                if kinds.isEmpty { firstStation = station }
+                kinds.append(
+                    .contextAdopted(
+                        .with {
+                            $0.station = station
+                            $0.context = changed.context
+                        }))
+            }
         }
+        guard !kinds.isEmpty else { return nil }
         return step(
-            "context:\(changed.line)/\(changed.context.orderID)/\(occurredAtUs)", kinds, station: first,
-            subject: changed.context.orderID.isEmpty ? changed.line : changed.context.orderID, atUs: occurredAtUs)
+            "context:\(record.meta.recordID)", kinds, station: firstStation, subject: record.meta.subject,
+            atUs: record.meta.occurredAtUs)
     }
 
     func miss(
-        _ trigger: TriggerId, _ triggeredAtUs: Int64, _ sourceName: String, reason: String, nowUs: Int64
+        _ trigger: TriggerId, _ triggeredAtUs: Int64, _ sourceName: String, reason: String
     ) -> Step<InspectionRecord> {
         let missed = InspectionMissed.with {
             $0.partID = trigger.text
@@ -152,7 +160,7 @@ package struct InspectionCore: Core {
         }
         return step(
             "part:\(trigger.text)", [.inspectionMissed(missed)], station: trigger.station, subject: trigger.text,
-            atUs: nowUs)
+            atUs: triggeredAtUs)
     }
 
     func step(
@@ -176,8 +184,10 @@ package struct RecipeWish: Codable, Equatable, Sendable {
         self.recipeSHA256 = recipeSHA256
     }
 
-    func isMet(by active: RecipeActivated) -> Bool {
-        (recipeID.isEmpty || recipeID == active.recipeID)
+    /// Whether `active`, which was loaded for the wish `loadedFor`, is what this wish asks for. Only a recipe that was
+    /// loaded as the station's default is known to be it.
+    func isMet(by active: RecipeActivated, loadedFor: RecipeWish) -> Bool {
+        (recipeID.isEmpty ? loadedFor.recipeID.isEmpty : recipeID == active.recipeID)
             && (recipeSHA256.isEmpty || recipeSHA256 == active.recipeSha256)
     }
 }
@@ -187,25 +197,51 @@ extension InspectionCore {
     struct Station: Codable, Sendable {
         var context: Coded<ProductionContext>?
         var recipe: Coded<RecipeActivated>?
+        /// What the context asked for when `recipe` was loaded.
+        var loadedFor = RecipeWish(recipeID: "", recipeSHA256: "")
+        /// What cannot be loaded; forgotten once something else is asked for.
         var refused: RecipeWish?
+        /// Recipes activated or refused so far.
+        var loadings: UInt64 = 0
         /// Failed or not, newest last; as long as the reaction plan's window.
         var recentFailures: [Bool] = []
-        /// Holds placed on the current batch, by subject and rule, so that one cause holds once.
-        var openHolds: Set<String> = []
 
         var wish: RecipeWish {
             RecipeWish(
                 recipeID: context?.message.recipeID ?? "", recipeSHA256: context?.message.recipeSha256 ?? "")
         }
 
-        static func holdKey(_ subject: String, _ rule: String) -> String { "\(subject) \(rule)" }
+        var recipeInForce: RecipeActivated? {
+            guard let active = recipe?.message, wish.isMet(by: active, loadedFor: loadedFor) else { return nil }
+            return active
+        }
+
+        /// What a hold blocks: the batch, or the station `name` while no batch is known.
+        func holdSubject(at name: String) -> String {
+            let batch = context?.message.batchID ?? ""
+            return batch.isEmpty ? name : batch
+        }
 
         mutating func adopt(_ new: ProductionContext) {
-            if context?.message.batchID != new.batchID {
-                recentFailures = []
-                openHolds = []
-            }
+            if context?.message.batchID != new.batchID { recentFailures = [] }
             context = Coded(new)
+            if refused != wish { refused = nil }
+        }
+
+        mutating func activate(_ activated: RecipeActivated) {
+            recipe = Coded(activated)
+            loadedFor = wish
+            refused = nil
+            loadings += 1
+        }
+
+        mutating func refuse(_ new: RecipeRefused) {
+            refused = RecipeWish(recipeID: new.recipeID, recipeSHA256: new.recipeSha256)
+            // The active one itself can no longer be had: what the plant has instead may be asked for.
+            if let active = recipe?.message, active.recipeID == new.recipeID, active.recipeSha256 == new.recipeSha256 {
+                recipe = nil
+            }
+            loadings += 1
         }
 
         mutating func count(_ part: PartInspected) {

@@ -24,6 +24,8 @@ package struct ProductionCore: Core {
     struct Line: Codable, Equatable, Sendable {
         var shift = ""
         var runningOrder = ""
+        /// The running order is finished; its context stays for the parts still under way.
+        var isRunningCompleted = false
         var changeover = ChangeoverState.inProduction.rawValue
         var materialLots: [String] = []
         /// Orders released and not completed; a MES releases a bounded number ahead.
@@ -91,13 +93,9 @@ package struct ProductionCore: Core {
         case .orderReleased(let released):
             state.lines[released.line, default: Line()].orders[released.context.orderID] = Coded(released.context)
         case .orderStarted(let started):
-            state.lines[started.line, default: Line()].runningOrder = started.orderID
-            state.lines[started.line]?.changeover = ChangeoverState.inProduction.rawValue
+            state.lines[started.line, default: Line()].start(started.orderID)
         case .orderCompleted(let completed):
-            // The running order's context stays until the next one starts: parts under way still belong to it.
-            if state.lines[completed.line]?.runningOrder != completed.orderID {
-                state.lines[completed.line]?.orders[completed.orderID] = nil
-            }
+            state.lines[completed.line]?.complete(completed.orderID)
         case .changeoverStarted(let started):
             state.lines[started.line, default: Line()].changeover = ChangeoverState.inChangeover.rawValue
         case .changeoverCompleted(let completed):
@@ -111,6 +109,22 @@ package struct ProductionCore: Core {
 extension ProductionCore.Line {
     /// Lots that the line may still contain; older ones are used up.
     static let loadedLotsKept = 8
+
+    fileprivate mutating func start(_ order: String) {
+        if isRunningCompleted, runningOrder != order { orders[runningOrder] = nil }
+        runningOrder = order
+        isRunningCompleted = false
+        changeover = ChangeoverState.inProduction.rawValue
+    }
+
+    /// The running order's context stays until the next one starts: parts under way still belong to it.
+    fileprivate mutating func complete(_ order: String) {
+        if runningOrder == order {
+            isRunningCompleted = true
+        } else {
+            orders[order] = nil
+        }
+    }
 
     fileprivate mutating func load(_ lot: String) {
         materialLots.removeAll { $0 == lot }

@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 
 /// What SQLite said, with the statement it said it about.
 package struct SQLiteError: Error, Equatable, CustomStringConvertible {
@@ -6,15 +7,25 @@ package struct SQLiteError: Error, Equatable, CustomStringConvertible {
     package let code: Int32
     package let message: String
     package let context: String
+    /// What the operating system said (errno), 0 where it was not asked.
+    package let systemError: Int32
 
-    package init(code: Int32, message: String, context: String) {
+    package init(code: Int32, message: String, context: String, systemError: Int32 = 0) {
         self.code = code
         self.message = message
         self.context = context
+        self.systemError = systemError
     }
 
-    /// The disk or quota is full.
-    package var isFull: Bool { code & 0xff == SQLITE_FULL || code == SQLITE_IOERR | (3 << 8) && message.contains("full") }
+    /// The code for a file that is not sound, for those who find out themselves.
+    package static let corrupt: Int32 = SQLITE_CORRUPT
+
+    /// The disk, quota or file size limit is reached. SQLite itself says so for a full disk only.
+    package var isFull: Bool {
+        code & 0xff == SQLITE_FULL || code & 0xff == SQLITE_IOERR && [ENOSPC, EDQUOT, EFBIG].contains(systemError)
+    }
+    /// Another connection is in the way; it passes.
+    package var isBusy: Bool { code & 0xff == SQLITE_BUSY || code & 0xff == SQLITE_LOCKED }
     /// The file is not, or no longer, a sound database.
     package var isCorrupt: Bool { code & 0xff == SQLITE_CORRUPT || code & 0xff == SQLITE_NOTADB }
 
@@ -71,10 +82,45 @@ package final class Database {
         }
     }
 
+    /// Keeps `-wal` and `-shm` on disk when the last connection closes, so that readers never meet them vanishing.
+    package func keepWriteAheadLog() throws(SQLiteError) {
+        var isKept: Int32 = 1
+        let code = sqlite3_file_control(handle, nil, SQLITE_FCNTL_PERSIST_WAL, &isKept)
+        guard code == SQLITE_OK else { throw error(code, "keeping the write-ahead log of \(path)") }
+    }
+
+    /// How a checkpoint treats readers in its way.
+    package enum Checkpoint: Sendable {
+        /// Moves what no reader needs and returns.
+        case passive
+        /// Waits for readers up to the busy time-out, then empties the write-ahead log.
+        case truncating
+    }
+
+    /// Moves the write-ahead log into the database file; returns how many pages the write-ahead log still holds.
+    @discardableResult
+    package func checkpoint(_ kind: Checkpoint) throws(SQLiteError) -> Int {
+        var logged: Int32 = 0
+        var moved: Int32 = 0
+        let mode = kind == .passive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE
+        let code = sqlite3_wal_checkpoint_v2(handle, nil, mode, &logged, &moved)
+        guard code == SQLITE_OK else { throw error(code, "checkpoint of \(path)") }
+        return Int(logged)
+    }
+
     /// Rows changed by the last statement.
     package var changes: Int { Int(sqlite3_changes64(handle)) }
 
+    /// What the last call on this connection failed with.
     package func error(_ code: Int32, _ context: String) -> SQLiteError {
-        SQLiteError(code: code, message: String(cString: sqlite3_errmsg(handle)), context: context)
+        // SQLite keeps errno for statements, not for a commit; there the thread's own still holds it.
+        let last = errno
+        let kept = sqlite3_system_errno(handle)
+        return SQLiteError(
+            code: code,
+            message: String(cString: sqlite3_errmsg(handle)),
+            context: context,
+            systemError: kept != 0 || code & 0xff != SQLITE_IOERR ? kept : last
+        )
     }
 }

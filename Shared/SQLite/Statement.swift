@@ -52,7 +52,8 @@ package final class Statement {
             check(
                 bytes.isEmpty
                     ? sqlite3_bind_zeroblob(handle, index, 0)
-                    : sqlite3_bind_blob(handle, index, bytes.baseAddress, Int32(bytes.count), Self.transient))
+                    : sqlite3_bind_blob(handle, index, bytes.baseAddress, Int32(bytes.count), Self.transient)
+            )
         }
     }
 
@@ -104,7 +105,6 @@ package final class Statement {
         guard let bytes = sqlite3_column_blob(handle, index) else { return [] }
         return [UInt8](UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, index))))
     }
-
 
     /// A bind fails only on a wrong index or a statement in use: a mistake of ours.
     @inline(__always)

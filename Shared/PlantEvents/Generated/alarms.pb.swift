@@ -152,6 +152,8 @@ package nonisolated struct AlarmRecord: Sendable {
 }
 
 /// A condition became true and asks for a response (RES-11, REL-06).
+/// Example: alarm_id: "alarm-88" kind: "station-silent" subject: "vision-1" priority: ALARM_PRIORITY_HIGH
+/// text: "no trigger for 60 s" response: "look at the camera and the trigger sensor"
 package nonisolated struct AlarmRaised: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -181,6 +183,7 @@ package nonisolated struct AlarmRaised: Sendable {
 }
 
 /// The condition is no longer true.
+/// Example: alarm_id: "alarm-88" kind: "station-silent" subject: "vision-1"
 package nonisolated struct AlarmReturnedToNormal: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -194,6 +197,223 @@ package nonisolated struct AlarmReturnedToNormal: Sendable {
 
   /// What it is about.
   package var subject: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// An alarm was not acknowledged in time and goes to the next role (REL-06, ISA-18.2).
+/// Catalogued: field number 30 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: alarm_id: "alarm-88" to_role: "shift-supervisor" after_us: 300000000
+package nonisolated struct AlarmEscalated: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The occurrence.
+  package var alarmID: String = String()
+
+  /// Role that is told now.
+  package var toRole: String = String()
+
+  /// Time since it was raised, microseconds.
+  package var afterUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Shelving ended; the alarm shows again if its condition is true (ISA-18.2).
+/// Catalogued: field number 31 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: kind: "line-speed-low" subject: "line-1" expired: true
+package nonisolated struct AlarmUnshelved: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Kind of alarm.
+  package var kind: String = String()
+
+  /// What it is about.
+  package var subject: String = String()
+
+  /// True when its time was up, false when a person ended it.
+  package var expired: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// An alarm is not shown because of the plant's state, by design (ISA-18.2).
+/// Catalogued: field number 32 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: kind: "station-silent" subject: "vision-1" rule: "line in changeover"
+package nonisolated struct AlarmSuppressed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Kind of alarm.
+  package var kind: String = String()
+
+  /// What it is about.
+  package var subject: String = String()
+
+  /// Rule that suppresses it.
+  package var rule: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Suppression by design ended (ISA-18.2).
+/// Catalogued: field number 33 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: kind: "station-silent" subject: "vision-1" rule: "line in changeover"
+package nonisolated struct AlarmUnsuppressed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Kind of alarm.
+  package var kind: String = String()
+
+  /// What it is about.
+  package var subject: String = String()
+
+  /// Rule that had suppressed it.
+  package var rule: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// More alarms than a person can handle: over 10 in 10 minutes (ISA-18.2).
+/// Catalogued: field number 34 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: position: "line-1" alarms: 11 window_us: 600000000
+package nonisolated struct AlarmFloodStarted: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Operator position that gets them.
+  package var position: String = String()
+
+  /// Alarms raised in the window.
+  package var alarms: UInt32 = 0
+
+  /// Length of the window, microseconds.
+  package var windowUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Fewer than 5 alarms in 10 minutes again (ISA-18.2).
+/// Catalogued: field number 35 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: position: "line-1" alarms: 64 lasted_us: 1500000000
+package nonisolated struct AlarmFloodEnded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Operator position.
+  package var position: String = String()
+
+  /// Alarms raised during the flood.
+  package var alarms: UInt32 = 0
+
+  /// Length of the flood, microseconds.
+  package var lastedUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A statistic left its control limit; it comes with its false-alarm rate (SUP-03, MES-07, ERP-14, ML-04, M17).
+/// Catalogued: field number 36 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: statistic: "CUSUM of fail rate" grouping: "material lot" group: "ML-9" value: 5.3 limit: 5
+/// mean_parts_between_false_alarms: 50000 first_part_id: "vision-1/4/401"
+package nonisolated struct PatternDetected: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The statistic; example "CUSUM of fail rate".
+  package var statistic: String = String()
+
+  /// What it is kept for; example "material lot", "supplier", "line", "defect".
+  package var grouping: String = String()
+
+  /// Which one.
+  package var group: String = String()
+
+  /// Value of the statistic.
+  package var value: Double = 0
+
+  /// Its control limit.
+  package var limit: Double = 0
+
+  /// Average run length in control, parts.
+  package var meanPartsBetweenFalseAlarms: Double = 0
+
+  /// Estimated first part of the change.
+  package var firstPartID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A message about an alarm was handed to its channel (REL-06, DASH-06).
+/// Catalogued: field number 37 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: alarm_id: "alarm-88" channel: "e-mail" recipient: "role:shift-supervisor" reference: "<88@lineledger>"
+package nonisolated struct NotificationSent: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The occurrence.
+  package var alarmID: String = String()
+
+  /// Channel; example "e-mail", "webhook", "mqtt".
+  package var channel: String = String()
+
+  /// Person id, role or address name from the settings.
+  package var recipient: String = String()
+
+  /// The channel's own id of the message.
+  package var reference: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A message about an alarm could not be handed over (REL-05, REL-06).
+/// Catalogued: field number 38 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: alarm_id: "alarm-88" channel: "e-mail" recipient: "role:shift-supervisor" reason: "SMTP 451"
+package nonisolated struct NotificationFailed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The occurrence.
+  package var alarmID: String = String()
+
+  /// Channel.
+  package var channel: String = String()
+
+  /// Person id, role or address name from the settings.
+  package var recipient: String = String()
+
+  /// What was seen.
+  package var reason: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -421,6 +641,396 @@ nonisolated extension AlarmReturnedToNormal: SwiftProtobuf.Message, SwiftProtobu
     if lhs.alarmID != rhs.alarmID {return false}
     if lhs.kind != rhs.kind {return false}
     if lhs.subject != rhs.subject {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AlarmEscalated: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AlarmEscalated"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}alarm_id\0\u{3}to_role\0\u{3}after_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.alarmID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.toRole) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.afterUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.alarmID.isEmpty {
+      try visitor.visitSingularStringField(value: self.alarmID, fieldNumber: 1)
+    }
+    if !self.toRole.isEmpty {
+      try visitor.visitSingularStringField(value: self.toRole, fieldNumber: 2)
+    }
+    if self.afterUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.afterUs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: AlarmEscalated, rhs: AlarmEscalated) -> Bool {
+    if lhs.alarmID != rhs.alarmID {return false}
+    if lhs.toRole != rhs.toRole {return false}
+    if lhs.afterUs != rhs.afterUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AlarmUnshelved: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AlarmUnshelved"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}subject\0\u{1}expired\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.subject) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.expired) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.subject.isEmpty {
+      try visitor.visitSingularStringField(value: self.subject, fieldNumber: 2)
+    }
+    if self.expired != false {
+      try visitor.visitSingularBoolField(value: self.expired, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: AlarmUnshelved, rhs: AlarmUnshelved) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.subject != rhs.subject {return false}
+    if lhs.expired != rhs.expired {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AlarmSuppressed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AlarmSuppressed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}subject\0\u{1}rule\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.subject) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.rule) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.subject.isEmpty {
+      try visitor.visitSingularStringField(value: self.subject, fieldNumber: 2)
+    }
+    if !self.rule.isEmpty {
+      try visitor.visitSingularStringField(value: self.rule, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: AlarmSuppressed, rhs: AlarmSuppressed) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.subject != rhs.subject {return false}
+    if lhs.rule != rhs.rule {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AlarmUnsuppressed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AlarmUnsuppressed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}subject\0\u{1}rule\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.subject) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.rule) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.subject.isEmpty {
+      try visitor.visitSingularStringField(value: self.subject, fieldNumber: 2)
+    }
+    if !self.rule.isEmpty {
+      try visitor.visitSingularStringField(value: self.rule, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: AlarmUnsuppressed, rhs: AlarmUnsuppressed) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.subject != rhs.subject {return false}
+    if lhs.rule != rhs.rule {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AlarmFloodStarted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AlarmFloodStarted"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0\u{1}alarms\0\u{3}window_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.position) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.alarms) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.windowUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.position.isEmpty {
+      try visitor.visitSingularStringField(value: self.position, fieldNumber: 1)
+    }
+    if self.alarms != 0 {
+      try visitor.visitSingularUInt32Field(value: self.alarms, fieldNumber: 2)
+    }
+    if self.windowUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.windowUs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: AlarmFloodStarted, rhs: AlarmFloodStarted) -> Bool {
+    if lhs.position != rhs.position {return false}
+    if lhs.alarms != rhs.alarms {return false}
+    if lhs.windowUs != rhs.windowUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AlarmFloodEnded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AlarmFloodEnded"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0\u{1}alarms\0\u{3}lasted_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.position) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.alarms) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.lastedUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.position.isEmpty {
+      try visitor.visitSingularStringField(value: self.position, fieldNumber: 1)
+    }
+    if self.alarms != 0 {
+      try visitor.visitSingularUInt32Field(value: self.alarms, fieldNumber: 2)
+    }
+    if self.lastedUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.lastedUs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: AlarmFloodEnded, rhs: AlarmFloodEnded) -> Bool {
+    if lhs.position != rhs.position {return false}
+    if lhs.alarms != rhs.alarms {return false}
+    if lhs.lastedUs != rhs.lastedUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PatternDetected: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PatternDetected"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}statistic\0\u{1}grouping\0\u{1}group\0\u{1}value\0\u{1}limit\0\u{3}mean_parts_between_false_alarms\0\u{3}first_part_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.statistic) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.grouping) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.group) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.value) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.limit) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.meanPartsBetweenFalseAlarms) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.firstPartID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.statistic.isEmpty {
+      try visitor.visitSingularStringField(value: self.statistic, fieldNumber: 1)
+    }
+    if !self.grouping.isEmpty {
+      try visitor.visitSingularStringField(value: self.grouping, fieldNumber: 2)
+    }
+    if !self.group.isEmpty {
+      try visitor.visitSingularStringField(value: self.group, fieldNumber: 3)
+    }
+    if self.value.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.value, fieldNumber: 4)
+    }
+    if self.limit.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.limit, fieldNumber: 5)
+    }
+    if self.meanPartsBetweenFalseAlarms.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.meanPartsBetweenFalseAlarms, fieldNumber: 6)
+    }
+    if !self.firstPartID.isEmpty {
+      try visitor.visitSingularStringField(value: self.firstPartID, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PatternDetected, rhs: PatternDetected) -> Bool {
+    if lhs.statistic != rhs.statistic {return false}
+    if lhs.grouping != rhs.grouping {return false}
+    if lhs.group != rhs.group {return false}
+    if lhs.value != rhs.value {return false}
+    if lhs.limit != rhs.limit {return false}
+    if lhs.meanPartsBetweenFalseAlarms != rhs.meanPartsBetweenFalseAlarms {return false}
+    if lhs.firstPartID != rhs.firstPartID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension NotificationSent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".NotificationSent"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}alarm_id\0\u{1}channel\0\u{1}recipient\0\u{1}reference\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.alarmID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.channel) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.recipient) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reference) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.alarmID.isEmpty {
+      try visitor.visitSingularStringField(value: self.alarmID, fieldNumber: 1)
+    }
+    if !self.channel.isEmpty {
+      try visitor.visitSingularStringField(value: self.channel, fieldNumber: 2)
+    }
+    if !self.recipient.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipient, fieldNumber: 3)
+    }
+    if !self.reference.isEmpty {
+      try visitor.visitSingularStringField(value: self.reference, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: NotificationSent, rhs: NotificationSent) -> Bool {
+    if lhs.alarmID != rhs.alarmID {return false}
+    if lhs.channel != rhs.channel {return false}
+    if lhs.recipient != rhs.recipient {return false}
+    if lhs.reference != rhs.reference {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension NotificationFailed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".NotificationFailed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}alarm_id\0\u{1}channel\0\u{1}recipient\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.alarmID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.channel) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.recipient) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.alarmID.isEmpty {
+      try visitor.visitSingularStringField(value: self.alarmID, fieldNumber: 1)
+    }
+    if !self.channel.isEmpty {
+      try visitor.visitSingularStringField(value: self.channel, fieldNumber: 2)
+    }
+    if !self.recipient.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipient, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: NotificationFailed, rhs: NotificationFailed) -> Bool {
+    if lhs.alarmID != rhs.alarmID {return false}
+    if lhs.channel != rhs.channel {return false}
+    if lhs.recipient != rhs.recipient {return false}
+    if lhs.reason != rhs.reason {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

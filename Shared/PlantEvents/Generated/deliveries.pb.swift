@@ -8,8 +8,8 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
-/// Topics `mes-deliveries` (written by mes-bridge) and `erp-deliveries` (written by erp-bridge), keyed by the peer's business
-/// key: every effect on another system as intent and outcome.
+/// Topics `mes-deliveries` (written by mes-bridge) and `erp-deliveries` (written by erp-bridge), keyed by the peer's
+/// business key: every effect on another system as intent and outcome.
 
 package import SwiftProtobuf
 
@@ -21,6 +21,69 @@ package import SwiftProtobuf
 fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobuf.ProtobufAPIVersionCheck {
   struct _2: SwiftProtobuf.ProtobufAPIVersion_2 {}
   typealias Version = _2
+}
+
+/// Source of a cost of quality (ERP-07).
+package nonisolated enum CostKind: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Not stated.
+  case unspecified // = 0
+
+  /// Material and work lost.
+  case scrap // = 1
+
+  /// Work to make parts conform.
+  case rework // = 2
+
+  /// Work to inspect.
+  case inspection // = 3
+
+  /// Work to avoid defects.
+  case prevention // = 4
+
+  /// Returns and complaints.
+  case externalFailure // = 5
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .scrap
+    case 2: self = .rework
+    case 3: self = .inspection
+    case 4: self = .prevention
+    case 5: self = .externalFailure
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .scrap: return 1
+    case .rework: return 2
+    case .inspection: return 3
+    case .prevention: return 4
+    case .externalFailure: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [CostKind] = [
+    .unspecified,
+    .scrap,
+    .rework,
+    .inspection,
+    .prevention,
+    .externalFailure,
+  ]
+
 }
 
 /// One step of a bridge's delivery core.
@@ -168,6 +231,8 @@ package nonisolated struct DeliveryRecord: Sendable {
 }
 
 /// An effect on the peer was decided; it is carried out with `intent_id` as idempotency key (M04, I4).
+/// Example: intent_id: "hold:hold-vision-1-9" peer: "mes" business_key: "batch/B-117" lot_hold {
+/// hold_id: "hold-vision-1-9" subject_kind: SUBJECT_KIND_BATCH subject_id: "B-117" }
 package nonisolated struct DeliveryIntended: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -262,6 +327,8 @@ package nonisolated struct DeliveryIntended: Sendable {
 }
 
 /// Block a lot or batch in the MES (MES-01).
+/// Example: hold_id: "hold-vision-1-9" subject_kind: SUBJECT_KIND_BATCH subject_id: "B-117" order_id: "WO-1001"
+/// defect_category: "short" reason: "3 of 20 parts failed" part_id: "vision-1/4/482"
 package nonisolated struct LotHold: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -294,6 +361,7 @@ package nonisolated struct LotHold: Sendable {
 }
 
 /// Quality status of a work order (MES-02).
+/// Example: order_id: "WO-1001" status: "on-hold" open_hold_ids: "hold-vision-1-9"
 package nonisolated struct OrderQualityStatus: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -314,6 +382,7 @@ package nonisolated struct OrderQualityStatus: Sendable {
 }
 
 /// True counts of an order, cumulative, replacing the gross cycle count (MES-04, MES-05, RES-05, RES-06).
+/// Example: order_id: "WO-1001" accepted: 590 rejected: 8 uncertain: 1 missed: 1
 package nonisolated struct OrderYield: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -340,6 +409,8 @@ package nonisolated struct OrderYield: Sendable {
 }
 
 /// Open a quality notification in the ERP (ERP-01).
+/// Example: hold_id: "hold-vision-1-9" sku: "PCB-7" batch_id: "B-117" order_id: "WO-1001" defect_category: "short"
+/// text: "3 of 20 parts failed at vision-1"
 package nonisolated struct QualityNotification: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -369,6 +440,7 @@ package nonisolated struct QualityNotification: Sendable {
 }
 
 /// Move stock into blocked or quality-inspection stock (ERP-02, ERP-21).
+/// Example: hold_id: "hold-vision-1-9" sku: "PCB-7" batch_id: "B-117" reason: "3 of 20 parts failed"
 package nonisolated struct StockBlock: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -392,6 +464,7 @@ package nonisolated struct StockBlock: Sendable {
 }
 
 /// Yield and scrap of a finished order (ERP-08, ERP-09, ERP-10).
+/// Example: order_id: "WO-1001" sku: "PCB-7" batch_id: "B-117" accepted: 590 rejected: 8 uncertain: 1 missed: 1
 package nonisolated struct OrderConfirmation: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -424,6 +497,7 @@ package nonisolated struct OrderConfirmation: Sendable {
 }
 
 /// The peer has done what was intended.
+/// Example: intent_id: "hold:hold-vision-1-9" peer_reference: "NC-338" found_by_look_up: false
 package nonisolated struct DeliveryConfirmed: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -444,6 +518,7 @@ package nonisolated struct DeliveryConfirmed: Sendable {
 }
 
 /// The peer refused; its business key waits until the intent is re-driven or skipped (I6).
+/// Example: intent_id: "hold:hold-vision-1-9" reason: "409: batch B-117 is closed"
 package nonisolated struct DeliveryRefused: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -461,6 +536,7 @@ package nonisolated struct DeliveryRefused: Sendable {
 }
 
 /// A person wants a refused intent tried again.
+/// Example: intent_id: "hold:hold-vision-1-9"
 package nonisolated struct DeliveryRedriven: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -475,6 +551,7 @@ package nonisolated struct DeliveryRedriven: Sendable {
 }
 
 /// A person gave a refused intent up.
+/// Example: intent_id: "hold:hold-vision-1-9" reason: "posted by hand"
 package nonisolated struct DeliverySkipped: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -492,6 +569,7 @@ package nonisolated struct DeliverySkipped: Sendable {
 }
 
 /// The peer cannot be reached; deliveries wait in order (REL-01).
+/// Example: peer: "erp" reason: "connection refused"
 package nonisolated struct PeerLost: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -509,6 +587,7 @@ package nonisolated struct PeerLost: Sendable {
 }
 
 /// The peer answers again; deliveries go on in order (REL-02).
+/// Example: peer: "erp"
 package nonisolated struct PeerRestored: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -523,6 +602,7 @@ package nonisolated struct PeerRestored: Sendable {
 }
 
 /// Parts were counted for an order whose yield is reported together with later ones, or at its end.
+/// Example: order_id: "WO-1001" sku: "PCB-7" batch_id: "B-117" accepted: 19 rejected: 1
 package nonisolated struct PartsCounted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -549,6 +629,739 @@ package nonisolated struct PartsCounted: Sendable {
   /// Parts without a verdict.
   package var missed: UInt64 = 0
 
+  /// Whether the order has been completed; its final counts are then due.
+  package var isCompleted: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What was found at a peer: its product, version and the standard objects used (MS-01, MS-03, ERP-17, ERP-18).
+/// Catalogued: field number 31 of DeliveryRecord.Event.kind when a service first writes it.
+/// Example: peer: "erp" product: "Tryton" version: "8.2" objects: "quality.inspection" missing: "purchase order block"
+package nonisolated struct ConnectorIdentified: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Peer.
+  package var peer: String = String()
+
+  /// Product that answered.
+  package var product: String = String()
+
+  /// Its version.
+  package var version: String = String()
+
+  /// Objects of the peer that deliveries use.
+  package var objects: [String] = []
+
+  /// Effects that it cannot carry out, in words.
+  package var missing: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// It is not known whether the peer did it, and it cannot be asked; the declared policy decides (REL-04, M04).
+/// Catalogued: field number 32 of DeliveryRecord.Event.kind when a service first writes it.
+/// Example: intent_id: "hold:hold-vision-1-9" peer: "erp" reason: "time-out after 30 s" policy: "ask a person"
+package nonisolated struct DeliveryInDoubt: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The intent.
+  package var intentID: String = String()
+
+  /// Peer.
+  package var peer: String = String()
+
+  /// What was seen.
+  package var reason: String = String()
+
+  /// What happens now: "repeat" or "ask a person".
+  package var policy: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What was intended was compared with what the peer holds (REL-04, RES-14, M04).
+/// Catalogued: field number 33 of DeliveryRecord.Event.kind when a service first writes it.
+/// Example: peer: "erp" from_us: 1715835600000000 to_us: 1715922000000000 intended: 41 held: 41
+package nonisolated struct DeliveriesReconciled: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Peer.
+  package var peer: String = String()
+
+  /// Beginning of the compared time, microseconds since 1970-01-01T00:00:00Z.
+  package var fromUs: Int64 = 0
+
+  /// End of it, exclusive, microseconds since 1970-01-01T00:00:00Z.
+  package var toUs: Int64 = 0
+
+  /// Confirmed intents.
+  package var intended: UInt64 = 0
+
+  /// Of these, held by the peer as intended.
+  package var held: UInt64 = 0
+
+  /// Intents that the peer does not hold.
+  package var missingIntentIds: [String] = []
+
+  /// Documents of the peer that no intent explains.
+  package var unknownReferences: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A reporting interval ended; what was collected in it is delivered (ERP-11, GL-11).
+/// Catalogued: field number 34 of DeliveryRecord.Event.kind when a service first writes it.
+/// Example: peer: "erp" interval: "shift" from_us: 1715893200000000 to_us: 1715922000000000
+/// intent_ids: "summary:line-1/early"
+package nonisolated struct ReportIntervalClosed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Peer.
+  package var peer: String = String()
+
+  /// Interval as configured; example "5 min", "shift".
+  package var interval: String = String()
+
+  /// Beginning, microseconds since 1970-01-01T00:00:00Z.
+  package var fromUs: Int64 = 0
+
+  /// End, exclusive, microseconds since 1970-01-01T00:00:00Z.
+  package var toUs: Int64 = 0
+
+  /// Intents it led to.
+  package var intentIds: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Lift a block at the peer; the counterpart of LotHold and StockBlock (MES-01, MES-02, ERP-02).
+/// Catalogued: field number 20 of DeliveryIntended.effect when a service first writes it.
+/// Example: hold_ids: "hold-vision-1-9" subject_kind: SUBJECT_KIND_BATCH subject_id: "B-117"
+/// disposition: DISPOSITION_RELEASE decision { site: "berlin" topic: "decisions" epoch: 3 sequence: 41 }
+package nonisolated struct HoldRelease: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Holds that were closed.
+  package var holdIds: [String] = []
+
+  /// Kind of the subject.
+  package var subjectKind: SubjectKind = .unspecified
+
+  /// The subject; no hold on it is open any more.
+  package var subjectID: String = String()
+
+  /// What was decided.
+  package var disposition: Disposition = .unspecified
+
+  /// Origin of the decision.
+  package var decision: Origin {
+    get {_decision ?? Origin()}
+    set {_decision = newValue}
+  }
+  /// Returns true if `decision` has been explicitly set.
+  package var hasDecision: Bool {self._decision != nil}
+  /// Clears the value of `decision`. Subsequent reads from it will return its default value.
+  package mutating func clearDecision() {self._decision = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _decision: Origin? = nil
+}
+
+/// Tell the MES of a requested stop (RES-11, REL-06).
+/// Catalogued: field number 21 of DeliveryIntended.effect when a service first writes it.
+/// Example: stop_id: "stop-vision-1-17" line: "line-1" part_id: "vision-1/4/482" reason: "reject not confirmed"
+package nonisolated struct LineStop: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The stop.
+  package var stopID: String = String()
+
+  /// Line.
+  package var line: String = String()
+
+  /// Part that led to it.
+  package var partID: String = String()
+
+  /// Why.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Tell the MES that a station is set for an order, or why it is not (MES-06, CHG-01).
+/// Catalogued: field number 22 of DeliveryIntended.effect when a service first writes it.
+/// Example: station: "vision-1" order_id: "WO-1002" recipe_id: "pcb-7" recipe_sha256: "3a7bd3e2..." ready: true
+package nonisolated struct StationReadiness: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Recipe.
+  package var recipeID: String = String()
+
+  /// Content hash of the recipe.
+  package var recipeSha256: String = String()
+
+  /// Whether the first part can be judged.
+  package var ready: Bool = false
+
+  /// Why not; empty when ready.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Final counts and open holds of a closed batch (MES-10).
+/// Catalogued: field number 23 of DeliveryIntended.effect when a service first writes it.
+/// Example: batch_id: "B-117" order_id: "WO-1001" counts { accepted: 590 rejected: 10 }
+package nonisolated struct BatchResult: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Batch.
+  package var batchID: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Counts of the batch.
+  package var counts: PartCounts {
+    get {_counts ?? PartCounts()}
+    set {_counts = newValue}
+  }
+  /// Returns true if `counts` has been explicitly set.
+  package var hasCounts: Bool {self._counts != nil}
+  /// Clears the value of `counts`. Subsequent reads from it will return its default value.
+  package mutating func clearCounts() {self._counts = nil}
+
+  /// Holds still open on it.
+  package var openHoldIds: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _counts: PartCounts? = nil
+}
+
+/// Advise which lot to use for which order, and in which order (MES-08, MES-11).
+/// Catalogued: field number 24 of DeliveryIntended.effect when a service first writes it.
+/// Example: line: "line-1" steps { order_id: "WO-1004" material_lot_id: "ML-9"
+/// reason: "suspect lot, customer allows class 2" }
+package nonisolated struct SequencingAdvice: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Steps, the next one first.
+  package var steps: [AdvisedStep] = []
+
+  /// What the advice rests on, in words.
+  package var basis: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// One step of a sequencing advice.
+package nonisolated struct AdvisedStep: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Order to make.
+  package var orderID: String = String()
+
+  /// Material lot to use; empty for any.
+  package var materialLotID: String = String()
+
+  /// Why here.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Tell the scheduler how much rework is to be expected before an order is affected (MES-07, MES-11).
+/// Catalogued: field number 25 of DeliveryIntended.effect when a service first writes it.
+/// Example: order_id: "WO-1001" defect_category: "short" expected_parts: 24 lower_parts: 15 upper_parts: 36
+/// expected_work_us: 4320000000
+package nonisolated struct ReworkForecast: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Defect category that rises.
+  package var defectCategory: String = String()
+
+  /// Parts to rework until the order's end.
+  package var expectedParts: Double = 0
+
+  /// Lower end of the 90 % interval.
+  package var lowerParts: Double = 0
+
+  /// Upper end of the 90 % interval.
+  package var upperParts: Double = 0
+
+  /// Work time, microseconds.
+  package var expectedWorkUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Amount of nonconforming product by defect (ERP-09, ERP-05).
+/// Catalogued: field number 26 of DeliveryIntended.effect when a service first writes it.
+/// Example: order_id: "WO-1001" amount { lot_id: "B-117" sku: "PCB-7" quantity: 10 unit: "C62" }
+/// defect_category: "short" value { amount_minor: 12500 currency: "EUR" } hold_id: "hold-vision-1-9"
+package nonisolated struct NonconformingQuantity: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Nonconforming amount.
+  package var amount: LotQuantity {
+    get {_amount ?? LotQuantity()}
+    set {_amount = newValue}
+  }
+  /// Returns true if `amount` has been explicitly set.
+  package var hasAmount: Bool {self._amount != nil}
+  /// Clears the value of `amount`. Subsequent reads from it will return its default value.
+  package mutating func clearAmount() {self._amount = nil}
+
+  /// Defect category.
+  package var defectCategory: String = String()
+
+  /// Value at standard cost.
+  package var value: Money {
+    get {_value ?? Money()}
+    set {_value = newValue}
+  }
+  /// Returns true if `value` has been explicitly set.
+  package var hasValue: Bool {self._value != nil}
+  /// Clears the value of `value`. Subsequent reads from it will return its default value.
+  package mutating func clearValue() {self._value = nil}
+
+  /// Hold on it; empty for none.
+  package var holdID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _amount: LotQuantity? = nil
+  fileprivate var _value: Money? = nil
+}
+
+/// Post cost of quality, double entry: the lines' amounts sum to zero (ERP-06, ERP-07, ERP-16, ERP-20, ERP-22, M22).
+/// Catalogued: field number 27 of DeliveryIntended.effect when a service first writes it.
+/// Example: posting_id: "coq:RW-12" lines { account: "scrap" kind: COST_KIND_SCRAP amount { amount_minor: 12500
+/// currency: "EUR" } order_id: "WO-1001" } lines { account: "work-in-process" amount { amount_minor: -12500
+/// currency: "EUR" } } posted_on: "2024-05-17"
+package nonisolated struct CostPosting: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The posting.
+  package var postingID: String = String()
+
+  /// Lines of one currency; their amounts sum to zero.
+  package var lines: [CostLine] = []
+
+  /// Posting date, ISO 8601; example "2024-05-17".
+  package var postedOn: String = String()
+
+  /// Posting that this one takes back; empty for none.
+  package var reversesPostingID: String = String()
+
+  /// Parts that caused it.
+  package var partIds: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// One line of a posting: debit positive, credit negative.
+package nonisolated struct CostLine: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Account or cost element of the ERP.
+  package var account: String = String()
+
+  /// Source of the cost.
+  package var kind: CostKind = .unspecified
+
+  /// Amount; positive is a debit.
+  package var amount: Money {
+    get {_amount ?? Money()}
+    set {_amount = newValue}
+  }
+  /// Returns true if `amount` has been explicitly set.
+  package var hasAmount: Bool {self._amount != nil}
+  /// Clears the value of `amount`. Subsequent reads from it will return its default value.
+  package mutating func clearAmount() {self._amount = nil}
+
+  /// Cost center; empty for none.
+  package var costCenter: String = String()
+
+  /// Order that bears it; empty for none.
+  package var orderID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _amount: Money? = nil
+}
+
+/// Share of parts that passed at the first inspection, for a work order (ERP-10, DASH-01).
+/// Catalogued: field number 28 of DeliveryIntended.effect when a service first writes it.
+/// Example: order_id: "WO-1001" first_passed: 588 inspected: 600
+package nonisolated struct FirstPassYield: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Parts that passed at their first inspection.
+  package var firstPassed: UInt64 = 0
+
+  /// Parts inspected.
+  package var inspected: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Results of an order over an interval (ERP-08, ERP-11, MODE-02).
+/// Catalogued: field number 29 of DeliveryIntended.effect when a service first writes it.
+/// Example: order_id: "WO-1001" batch_id: "B-117" from_us: 1715893200000000 to_us: 1715922000000000 counts {
+/// accepted: 590 rejected: 10 } defects { category: "short" parts: 7 }
+package nonisolated struct InspectionSummary: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Batch.
+  package var batchID: String = String()
+
+  /// Beginning, microseconds since 1970-01-01T00:00:00Z.
+  package var fromUs: Int64 = 0
+
+  /// End, exclusive, microseconds since 1970-01-01T00:00:00Z.
+  package var toUs: Int64 = 0
+
+  /// Counts.
+  package var counts: PartCounts {
+    get {_counts ?? PartCounts()}
+    set {_counts = newValue}
+  }
+  /// Returns true if `counts` has been explicitly set.
+  package var hasCounts: Bool {self._counts != nil}
+  /// Clears the value of `counts`. Subsequent reads from it will return its default value.
+  package mutating func clearCounts() {self._counts = nil}
+
+  /// Parts by defect category, most frequent first.
+  package var defects: [DefectCount] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _counts: PartCounts? = nil
+}
+
+/// Parts that showed a defect category.
+package nonisolated struct DefectCount: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Defect category.
+  package var category: String = String()
+
+  /// Parts.
+  package var parts: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Record results and usage decision of an inspection lot (SUP-01, SUP-02, ERP-08, ERP-17, CTX-16).
+/// Catalogued: field number 30 of DeliveryIntended.effect when a service first writes it.
+/// Example: inspection_lot: "30000000012" lot_id: "ML-9" supplier_lot: "SL-4" inspected: 125 nonconforming: 0
+/// accepted: true
+package nonisolated struct InspectionLotResult: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The ERP's inspection lot.
+  package var inspectionLot: String = String()
+
+  /// Lot.
+  package var lotID: String = String()
+
+  /// The supplier's lot number.
+  package var supplierLot: String = String()
+
+  /// Pieces inspected.
+  package var inspected: UInt64 = 0
+
+  /// Of these, nonconforming.
+  package var nonconforming: UInt64 = 0
+
+  /// Usage decision.
+  package var accepted: Bool = false
+
+  /// Pieces by defect category.
+  package var defects: [DefectCount] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Rejection rate of a supplier's material, for its history in the ERP (ERP-15, SUP-02, SUP-03).
+/// Catalogued: field number 31 of DeliveryIntended.effect when a service first writes it.
+/// Example: supplier_id: "S-20" sku: "R-10K" lot_id: "ML-9" inspected: 600 rejected: 12
+package nonisolated struct RejectionRate: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Supplier.
+  package var supplierID: String = String()
+
+  /// Item code of the material.
+  package var sku: String = String()
+
+  /// Material lot; empty for all of the interval.
+  package var lotID: String = String()
+
+  /// Parts inspected that contain it.
+  package var inspected: UInt64 = 0
+
+  /// Of these, rejected.
+  package var rejected: UInt64 = 0
+
+  /// Beginning, microseconds since 1970-01-01T00:00:00Z.
+  package var fromUs: Int64 = 0
+
+  /// End, exclusive, microseconds since 1970-01-01T00:00:00Z.
+  package var toUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A supplier's quality score (ERP-12).
+/// Catalogued: field number 32 of DeliveryIntended.effect when a service first writes it.
+/// Example: supplier_id: "S-20" period: "2024-05" score: 93.5 lots_inspected: 14 lots_rejected: 1 ppm: 820
+package nonisolated struct SupplierScore: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Supplier.
+  package var supplierID: String = String()
+
+  /// Period; example "2024-05".
+  package var period: String = String()
+
+  /// Score, 0 to 100.
+  package var score: Double = 0
+
+  /// Lots inspected.
+  package var lotsInspected: UInt64 = 0
+
+  /// Of these, rejected.
+  package var lotsRejected: UInt64 = 0
+
+  /// Defective parts per million.
+  package var ppm: Double = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Block a purchase order whose lot failed incoming inspection (ERP-13).
+/// Catalogued: field number 33 of DeliveryIntended.effect when a service first writes it.
+/// Example: purchase_order: "PO-77" lot_id: "ML-9" hold_id: "hold-vision-1-9" reason: "12 of 125 failed"
+package nonisolated struct PurchaseOrderHold: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Purchase order.
+  package var purchaseOrder: String = String()
+
+  /// Lot that failed.
+  package var lotID: String = String()
+
+  /// The hold.
+  package var holdID: String = String()
+
+  /// Why.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Ask procurement to act on a supplier or material whose rejection rate rises (ERP-14).
+/// Catalogued: field number 34 of DeliveryIntended.effect when a service first writes it.
+/// Example: supplier_id: "S-20" sku: "R-10K" action: "tighten inspection" reason: "rate 2.1 % after 0.4 %"
+/// alarm_id: "alarm-88"
+package nonisolated struct ProcurementAction: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Supplier.
+  package var supplierID: String = String()
+
+  /// Item code of the material.
+  package var sku: String = String()
+
+  /// What is asked for.
+  package var action: String = String()
+
+  /// Why.
+  package var reason: String = String()
+
+  /// Alarm behind it.
+  package var alarmID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// File the record of a disposition (ERP-03; ISO 9001 8.7.2).
+/// Catalogued: field number 35 of DeliveryIntended.effect when a service first writes it.
+/// Example: hold_ids: "hold-vision-1-9" subject_id: "B-117" disposition: DISPOSITION_SCRAP decision { site: "berlin"
+/// topic: "decisions" epoch: 3 sequence: 42 } text: "10 of 600 scrapped" document_sha256: "77af778b..."
+package nonisolated struct DispositionDocument: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Holds it settles.
+  package var holdIds: [String] = []
+
+  /// The subject.
+  package var subjectID: String = String()
+
+  /// What was decided.
+  package var disposition: Disposition = .unspecified
+
+  /// Origin of the decision.
+  package var decision: Origin {
+    get {_decision ?? Origin()}
+    set {_decision = newValue}
+  }
+  /// Returns true if `decision` has been explicitly set.
+  package var hasDecision: Bool {self._decision != nil}
+  /// Clears the value of `decision`. Subsequent reads from it will return its default value.
+  package mutating func clearDecision() {self._decision = nil}
+
+  /// Nonconformity, actions and concession in words.
+  package var text: String = String()
+
+  /// SHA-256 over the generated document, lower-case hexadecimal.
+  package var documentSha256: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _decision: Origin? = nil
+}
+
+/// Keep goods from leaving (ERP-22, TRC-12).
+/// Catalogued: field number 36 of DeliveryIntended.effect when a service first writes it.
+/// Example: shipment_id: "SH-31" lot_ids: "B-117" hold_id: "hold-vision-1-9" reason: "suspect parts"
+package nonisolated struct ShipmentBlock: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Shipment; empty for every open one with these lots.
+  package var shipmentID: String = String()
+
+  /// Lots that must stay.
+  package var lotIds: [String] = []
+
+  /// The hold.
+  package var holdID: String = String()
+
+  /// Why.
+  package var reason: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -557,6 +1370,10 @@ package nonisolated struct PartsCounted: Sendable {
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "lineledger.v1"
+
+nonisolated extension CostKind: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0COST_KIND_UNSPECIFIED\0\u{1}COST_KIND_SCRAP\0\u{1}COST_KIND_REWORK\0\u{1}COST_KIND_INSPECTION\0\u{1}COST_KIND_PREVENTION\0\u{1}COST_KIND_EXTERNAL_FAILURE\0")
+}
 
 nonisolated extension DeliveryRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DeliveryRecord"
@@ -1450,7 +2267,7 @@ nonisolated extension PeerRestored: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension PartsCounted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".PartsCounted"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}order_id\0\u{1}sku\0\u{3}batch_id\0\u{1}accepted\0\u{1}rejected\0\u{1}uncertain\0\u{1}missed\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}order_id\0\u{1}sku\0\u{3}batch_id\0\u{1}accepted\0\u{1}rejected\0\u{1}uncertain\0\u{1}missed\0\u{3}is_completed\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1465,6 +2282,7 @@ nonisolated extension PartsCounted: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.rejected) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.uncertain) }()
       case 7: try { try decoder.decodeSingularUInt64Field(value: &self.missed) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.isCompleted) }()
       default: break
       }
     }
@@ -1492,6 +2310,9 @@ nonisolated extension PartsCounted: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.missed != 0 {
       try visitor.visitSingularUInt64Field(value: self.missed, fieldNumber: 7)
     }
+    if self.isCompleted != false {
+      try visitor.visitSingularBoolField(value: self.isCompleted, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1503,6 +2324,1216 @@ nonisolated extension PartsCounted: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.rejected != rhs.rejected {return false}
     if lhs.uncertain != rhs.uncertain {return false}
     if lhs.missed != rhs.missed {return false}
+    if lhs.isCompleted != rhs.isCompleted {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ConnectorIdentified: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ConnectorIdentified"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}peer\0\u{1}product\0\u{1}version\0\u{1}objects\0\u{1}missing\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.peer) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.product) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.version) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.objects) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.missing) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.peer.isEmpty {
+      try visitor.visitSingularStringField(value: self.peer, fieldNumber: 1)
+    }
+    if !self.product.isEmpty {
+      try visitor.visitSingularStringField(value: self.product, fieldNumber: 2)
+    }
+    if !self.version.isEmpty {
+      try visitor.visitSingularStringField(value: self.version, fieldNumber: 3)
+    }
+    if !self.objects.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.objects, fieldNumber: 4)
+    }
+    if !self.missing.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.missing, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ConnectorIdentified, rhs: ConnectorIdentified) -> Bool {
+    if lhs.peer != rhs.peer {return false}
+    if lhs.product != rhs.product {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.objects != rhs.objects {return false}
+    if lhs.missing != rhs.missing {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DeliveryInDoubt: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DeliveryInDoubt"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}intent_id\0\u{1}peer\0\u{1}reason\0\u{1}policy\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.intentID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.peer) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.policy) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.intentID.isEmpty {
+      try visitor.visitSingularStringField(value: self.intentID, fieldNumber: 1)
+    }
+    if !self.peer.isEmpty {
+      try visitor.visitSingularStringField(value: self.peer, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    if !self.policy.isEmpty {
+      try visitor.visitSingularStringField(value: self.policy, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: DeliveryInDoubt, rhs: DeliveryInDoubt) -> Bool {
+    if lhs.intentID != rhs.intentID {return false}
+    if lhs.peer != rhs.peer {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.policy != rhs.policy {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DeliveriesReconciled: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DeliveriesReconciled"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}peer\0\u{3}from_us\0\u{3}to_us\0\u{1}intended\0\u{1}held\0\u{3}missing_intent_ids\0\u{3}unknown_references\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.peer) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.fromUs) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.toUs) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.intended) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.held) }()
+      case 6: try { try decoder.decodeRepeatedStringField(value: &self.missingIntentIds) }()
+      case 7: try { try decoder.decodeRepeatedStringField(value: &self.unknownReferences) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.peer.isEmpty {
+      try visitor.visitSingularStringField(value: self.peer, fieldNumber: 1)
+    }
+    if self.fromUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.fromUs, fieldNumber: 2)
+    }
+    if self.toUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.toUs, fieldNumber: 3)
+    }
+    if self.intended != 0 {
+      try visitor.visitSingularUInt64Field(value: self.intended, fieldNumber: 4)
+    }
+    if self.held != 0 {
+      try visitor.visitSingularUInt64Field(value: self.held, fieldNumber: 5)
+    }
+    if !self.missingIntentIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.missingIntentIds, fieldNumber: 6)
+    }
+    if !self.unknownReferences.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.unknownReferences, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: DeliveriesReconciled, rhs: DeliveriesReconciled) -> Bool {
+    if lhs.peer != rhs.peer {return false}
+    if lhs.fromUs != rhs.fromUs {return false}
+    if lhs.toUs != rhs.toUs {return false}
+    if lhs.intended != rhs.intended {return false}
+    if lhs.held != rhs.held {return false}
+    if lhs.missingIntentIds != rhs.missingIntentIds {return false}
+    if lhs.unknownReferences != rhs.unknownReferences {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ReportIntervalClosed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ReportIntervalClosed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}peer\0\u{1}interval\0\u{3}from_us\0\u{3}to_us\0\u{3}intent_ids\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.peer) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.interval) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.fromUs) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.toUs) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.intentIds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.peer.isEmpty {
+      try visitor.visitSingularStringField(value: self.peer, fieldNumber: 1)
+    }
+    if !self.interval.isEmpty {
+      try visitor.visitSingularStringField(value: self.interval, fieldNumber: 2)
+    }
+    if self.fromUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.fromUs, fieldNumber: 3)
+    }
+    if self.toUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.toUs, fieldNumber: 4)
+    }
+    if !self.intentIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.intentIds, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ReportIntervalClosed, rhs: ReportIntervalClosed) -> Bool {
+    if lhs.peer != rhs.peer {return false}
+    if lhs.interval != rhs.interval {return false}
+    if lhs.fromUs != rhs.fromUs {return false}
+    if lhs.toUs != rhs.toUs {return false}
+    if lhs.intentIds != rhs.intentIds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension HoldRelease: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".HoldRelease"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hold_ids\0\u{3}subject_kind\0\u{3}subject_id\0\u{1}disposition\0\u{1}decision\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.holdIds) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.subjectKind) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.subjectID) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.disposition) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.holdIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.holdIds, fieldNumber: 1)
+    }
+    if self.subjectKind != .unspecified {
+      try visitor.visitSingularEnumField(value: self.subjectKind, fieldNumber: 2)
+    }
+    if !self.subjectID.isEmpty {
+      try visitor.visitSingularStringField(value: self.subjectID, fieldNumber: 3)
+    }
+    if self.disposition != .unspecified {
+      try visitor.visitSingularEnumField(value: self.disposition, fieldNumber: 4)
+    }
+    try { if let v = self._decision {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: HoldRelease, rhs: HoldRelease) -> Bool {
+    if lhs.holdIds != rhs.holdIds {return false}
+    if lhs.subjectKind != rhs.subjectKind {return false}
+    if lhs.subjectID != rhs.subjectID {return false}
+    if lhs.disposition != rhs.disposition {return false}
+    if lhs._decision != rhs._decision {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LineStop: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LineStop"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stop_id\0\u{1}line\0\u{3}part_id\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.stopID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.partID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.stopID.isEmpty {
+      try visitor.visitSingularStringField(value: self.stopID, fieldNumber: 1)
+    }
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 2)
+    }
+    if !self.partID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partID, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: LineStop, rhs: LineStop) -> Bool {
+    if lhs.stopID != rhs.stopID {return false}
+    if lhs.line != rhs.line {return false}
+    if lhs.partID != rhs.partID {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension StationReadiness: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".StationReadiness"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}order_id\0\u{3}recipe_id\0\u{3}recipe_sha256\0\u{1}ready\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.recipeID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.ready) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.recipeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeID, fieldNumber: 3)
+    }
+    if !self.recipeSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 4)
+    }
+    if self.ready != false {
+      try visitor.visitSingularBoolField(value: self.ready, fieldNumber: 5)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: StationReadiness, rhs: StationReadiness) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.recipeID != rhs.recipeID {return false}
+    if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs.ready != rhs.ready {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension BatchResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".BatchResult"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}batch_id\0\u{3}order_id\0\u{1}counts\0\u{3}open_hold_ids\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.batchID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._counts) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.openHoldIds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.batchID.isEmpty {
+      try visitor.visitSingularStringField(value: self.batchID, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    try { if let v = self._counts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if !self.openHoldIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.openHoldIds, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: BatchResult, rhs: BatchResult) -> Bool {
+    if lhs.batchID != rhs.batchID {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs._counts != rhs._counts {return false}
+    if lhs.openHoldIds != rhs.openHoldIds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SequencingAdvice: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SequencingAdvice"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{1}steps\0\u{1}basis\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.steps) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.basis) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.steps.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.steps, fieldNumber: 2)
+    }
+    if !self.basis.isEmpty {
+      try visitor.visitSingularStringField(value: self.basis, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: SequencingAdvice, rhs: SequencingAdvice) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.steps != rhs.steps {return false}
+    if lhs.basis != rhs.basis {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AdvisedStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AdvisedStep"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}order_id\0\u{3}material_lot_id\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.materialLotID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 1)
+    }
+    if !self.materialLotID.isEmpty {
+      try visitor.visitSingularStringField(value: self.materialLotID, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: AdvisedStep, rhs: AdvisedStep) -> Bool {
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.materialLotID != rhs.materialLotID {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ReworkForecast: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ReworkForecast"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}order_id\0\u{3}defect_category\0\u{3}expected_parts\0\u{3}lower_parts\0\u{3}upper_parts\0\u{3}expected_work_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.defectCategory) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.expectedParts) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.lowerParts) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.upperParts) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.expectedWorkUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 1)
+    }
+    if !self.defectCategory.isEmpty {
+      try visitor.visitSingularStringField(value: self.defectCategory, fieldNumber: 2)
+    }
+    if self.expectedParts.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.expectedParts, fieldNumber: 3)
+    }
+    if self.lowerParts.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.lowerParts, fieldNumber: 4)
+    }
+    if self.upperParts.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.upperParts, fieldNumber: 5)
+    }
+    if self.expectedWorkUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.expectedWorkUs, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ReworkForecast, rhs: ReworkForecast) -> Bool {
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.defectCategory != rhs.defectCategory {return false}
+    if lhs.expectedParts != rhs.expectedParts {return false}
+    if lhs.lowerParts != rhs.lowerParts {return false}
+    if lhs.upperParts != rhs.upperParts {return false}
+    if lhs.expectedWorkUs != rhs.expectedWorkUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension NonconformingQuantity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".NonconformingQuantity"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}order_id\0\u{1}amount\0\u{3}defect_category\0\u{1}value\0\u{3}hold_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._amount) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.defectCategory) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._value) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.holdID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 1)
+    }
+    try { if let v = self._amount {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.defectCategory.isEmpty {
+      try visitor.visitSingularStringField(value: self.defectCategory, fieldNumber: 3)
+    }
+    try { if let v = self._value {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    if !self.holdID.isEmpty {
+      try visitor.visitSingularStringField(value: self.holdID, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: NonconformingQuantity, rhs: NonconformingQuantity) -> Bool {
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs._amount != rhs._amount {return false}
+    if lhs.defectCategory != rhs.defectCategory {return false}
+    if lhs._value != rhs._value {return false}
+    if lhs.holdID != rhs.holdID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CostPosting: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CostPosting"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}posting_id\0\u{1}lines\0\u{3}posted_on\0\u{3}reverses_posting_id\0\u{3}part_ids\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.postingID) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.lines) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.postedOn) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reversesPostingID) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.partIds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.postingID.isEmpty {
+      try visitor.visitSingularStringField(value: self.postingID, fieldNumber: 1)
+    }
+    if !self.lines.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.lines, fieldNumber: 2)
+    }
+    if !self.postedOn.isEmpty {
+      try visitor.visitSingularStringField(value: self.postedOn, fieldNumber: 3)
+    }
+    if !self.reversesPostingID.isEmpty {
+      try visitor.visitSingularStringField(value: self.reversesPostingID, fieldNumber: 4)
+    }
+    if !self.partIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.partIds, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: CostPosting, rhs: CostPosting) -> Bool {
+    if lhs.postingID != rhs.postingID {return false}
+    if lhs.lines != rhs.lines {return false}
+    if lhs.postedOn != rhs.postedOn {return false}
+    if lhs.reversesPostingID != rhs.reversesPostingID {return false}
+    if lhs.partIds != rhs.partIds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CostLine: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CostLine"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}account\0\u{1}kind\0\u{1}amount\0\u{3}cost_center\0\u{3}order_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.account) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._amount) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.costCenter) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.account.isEmpty {
+      try visitor.visitSingularStringField(value: self.account, fieldNumber: 1)
+    }
+    if self.kind != .unspecified {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 2)
+    }
+    try { if let v = self._amount {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if !self.costCenter.isEmpty {
+      try visitor.visitSingularStringField(value: self.costCenter, fieldNumber: 4)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: CostLine, rhs: CostLine) -> Bool {
+    if lhs.account != rhs.account {return false}
+    if lhs.kind != rhs.kind {return false}
+    if lhs._amount != rhs._amount {return false}
+    if lhs.costCenter != rhs.costCenter {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FirstPassYield: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".FirstPassYield"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}order_id\0\u{3}first_passed\0\u{1}inspected\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.firstPassed) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.inspected) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 1)
+    }
+    if self.firstPassed != 0 {
+      try visitor.visitSingularUInt64Field(value: self.firstPassed, fieldNumber: 2)
+    }
+    if self.inspected != 0 {
+      try visitor.visitSingularUInt64Field(value: self.inspected, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: FirstPassYield, rhs: FirstPassYield) -> Bool {
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.firstPassed != rhs.firstPassed {return false}
+    if lhs.inspected != rhs.inspected {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension InspectionSummary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".InspectionSummary"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}order_id\0\u{3}batch_id\0\u{3}from_us\0\u{3}to_us\0\u{1}counts\0\u{1}defects\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.batchID) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.fromUs) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.toUs) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._counts) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.defects) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 1)
+    }
+    if !self.batchID.isEmpty {
+      try visitor.visitSingularStringField(value: self.batchID, fieldNumber: 2)
+    }
+    if self.fromUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.fromUs, fieldNumber: 3)
+    }
+    if self.toUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.toUs, fieldNumber: 4)
+    }
+    try { if let v = self._counts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    if !self.defects.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.defects, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: InspectionSummary, rhs: InspectionSummary) -> Bool {
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.batchID != rhs.batchID {return false}
+    if lhs.fromUs != rhs.fromUs {return false}
+    if lhs.toUs != rhs.toUs {return false}
+    if lhs._counts != rhs._counts {return false}
+    if lhs.defects != rhs.defects {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DefectCount: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DefectCount"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}category\0\u{1}parts\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.category) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.parts) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.category.isEmpty {
+      try visitor.visitSingularStringField(value: self.category, fieldNumber: 1)
+    }
+    if self.parts != 0 {
+      try visitor.visitSingularUInt64Field(value: self.parts, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: DefectCount, rhs: DefectCount) -> Bool {
+    if lhs.category != rhs.category {return false}
+    if lhs.parts != rhs.parts {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension InspectionLotResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".InspectionLotResult"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}inspection_lot\0\u{3}lot_id\0\u{3}supplier_lot\0\u{1}inspected\0\u{1}nonconforming\0\u{1}accepted\0\u{1}defects\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.inspectionLot) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.lotID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.supplierLot) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.inspected) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.nonconforming) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.accepted) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.defects) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.inspectionLot.isEmpty {
+      try visitor.visitSingularStringField(value: self.inspectionLot, fieldNumber: 1)
+    }
+    if !self.lotID.isEmpty {
+      try visitor.visitSingularStringField(value: self.lotID, fieldNumber: 2)
+    }
+    if !self.supplierLot.isEmpty {
+      try visitor.visitSingularStringField(value: self.supplierLot, fieldNumber: 3)
+    }
+    if self.inspected != 0 {
+      try visitor.visitSingularUInt64Field(value: self.inspected, fieldNumber: 4)
+    }
+    if self.nonconforming != 0 {
+      try visitor.visitSingularUInt64Field(value: self.nonconforming, fieldNumber: 5)
+    }
+    if self.accepted != false {
+      try visitor.visitSingularBoolField(value: self.accepted, fieldNumber: 6)
+    }
+    if !self.defects.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.defects, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: InspectionLotResult, rhs: InspectionLotResult) -> Bool {
+    if lhs.inspectionLot != rhs.inspectionLot {return false}
+    if lhs.lotID != rhs.lotID {return false}
+    if lhs.supplierLot != rhs.supplierLot {return false}
+    if lhs.inspected != rhs.inspected {return false}
+    if lhs.nonconforming != rhs.nonconforming {return false}
+    if lhs.accepted != rhs.accepted {return false}
+    if lhs.defects != rhs.defects {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension RejectionRate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RejectionRate"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}supplier_id\0\u{1}sku\0\u{3}lot_id\0\u{1}inspected\0\u{1}rejected\0\u{3}from_us\0\u{3}to_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.supplierID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.sku) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.lotID) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.inspected) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.rejected) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.fromUs) }()
+      case 7: try { try decoder.decodeSingularInt64Field(value: &self.toUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.supplierID.isEmpty {
+      try visitor.visitSingularStringField(value: self.supplierID, fieldNumber: 1)
+    }
+    if !self.sku.isEmpty {
+      try visitor.visitSingularStringField(value: self.sku, fieldNumber: 2)
+    }
+    if !self.lotID.isEmpty {
+      try visitor.visitSingularStringField(value: self.lotID, fieldNumber: 3)
+    }
+    if self.inspected != 0 {
+      try visitor.visitSingularUInt64Field(value: self.inspected, fieldNumber: 4)
+    }
+    if self.rejected != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rejected, fieldNumber: 5)
+    }
+    if self.fromUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.fromUs, fieldNumber: 6)
+    }
+    if self.toUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.toUs, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: RejectionRate, rhs: RejectionRate) -> Bool {
+    if lhs.supplierID != rhs.supplierID {return false}
+    if lhs.sku != rhs.sku {return false}
+    if lhs.lotID != rhs.lotID {return false}
+    if lhs.inspected != rhs.inspected {return false}
+    if lhs.rejected != rhs.rejected {return false}
+    if lhs.fromUs != rhs.fromUs {return false}
+    if lhs.toUs != rhs.toUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SupplierScore: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SupplierScore"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}supplier_id\0\u{1}period\0\u{1}score\0\u{3}lots_inspected\0\u{3}lots_rejected\0\u{1}ppm\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.supplierID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.period) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.score) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.lotsInspected) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.lotsRejected) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.ppm) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.supplierID.isEmpty {
+      try visitor.visitSingularStringField(value: self.supplierID, fieldNumber: 1)
+    }
+    if !self.period.isEmpty {
+      try visitor.visitSingularStringField(value: self.period, fieldNumber: 2)
+    }
+    if self.score.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.score, fieldNumber: 3)
+    }
+    if self.lotsInspected != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lotsInspected, fieldNumber: 4)
+    }
+    if self.lotsRejected != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lotsRejected, fieldNumber: 5)
+    }
+    if self.ppm.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.ppm, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: SupplierScore, rhs: SupplierScore) -> Bool {
+    if lhs.supplierID != rhs.supplierID {return false}
+    if lhs.period != rhs.period {return false}
+    if lhs.score != rhs.score {return false}
+    if lhs.lotsInspected != rhs.lotsInspected {return false}
+    if lhs.lotsRejected != rhs.lotsRejected {return false}
+    if lhs.ppm != rhs.ppm {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PurchaseOrderHold: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PurchaseOrderHold"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}purchase_order\0\u{3}lot_id\0\u{3}hold_id\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.purchaseOrder) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.lotID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.holdID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.purchaseOrder.isEmpty {
+      try visitor.visitSingularStringField(value: self.purchaseOrder, fieldNumber: 1)
+    }
+    if !self.lotID.isEmpty {
+      try visitor.visitSingularStringField(value: self.lotID, fieldNumber: 2)
+    }
+    if !self.holdID.isEmpty {
+      try visitor.visitSingularStringField(value: self.holdID, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PurchaseOrderHold, rhs: PurchaseOrderHold) -> Bool {
+    if lhs.purchaseOrder != rhs.purchaseOrder {return false}
+    if lhs.lotID != rhs.lotID {return false}
+    if lhs.holdID != rhs.holdID {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProcurementAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ProcurementAction"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}supplier_id\0\u{1}sku\0\u{1}action\0\u{1}reason\0\u{3}alarm_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.supplierID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.sku) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.action) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.alarmID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.supplierID.isEmpty {
+      try visitor.visitSingularStringField(value: self.supplierID, fieldNumber: 1)
+    }
+    if !self.sku.isEmpty {
+      try visitor.visitSingularStringField(value: self.sku, fieldNumber: 2)
+    }
+    if !self.action.isEmpty {
+      try visitor.visitSingularStringField(value: self.action, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    if !self.alarmID.isEmpty {
+      try visitor.visitSingularStringField(value: self.alarmID, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ProcurementAction, rhs: ProcurementAction) -> Bool {
+    if lhs.supplierID != rhs.supplierID {return false}
+    if lhs.sku != rhs.sku {return false}
+    if lhs.action != rhs.action {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.alarmID != rhs.alarmID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DispositionDocument: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DispositionDocument"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hold_ids\0\u{3}subject_id\0\u{1}disposition\0\u{1}decision\0\u{1}text\0\u{3}document_sha256\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.holdIds) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.subjectID) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.disposition) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.documentSha256) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.holdIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.holdIds, fieldNumber: 1)
+    }
+    if !self.subjectID.isEmpty {
+      try visitor.visitSingularStringField(value: self.subjectID, fieldNumber: 2)
+    }
+    if self.disposition != .unspecified {
+      try visitor.visitSingularEnumField(value: self.disposition, fieldNumber: 3)
+    }
+    try { if let v = self._decision {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 5)
+    }
+    if !self.documentSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.documentSha256, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: DispositionDocument, rhs: DispositionDocument) -> Bool {
+    if lhs.holdIds != rhs.holdIds {return false}
+    if lhs.subjectID != rhs.subjectID {return false}
+    if lhs.disposition != rhs.disposition {return false}
+    if lhs._decision != rhs._decision {return false}
+    if lhs.text != rhs.text {return false}
+    if lhs.documentSha256 != rhs.documentSha256 {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ShipmentBlock: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ShipmentBlock"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}shipment_id\0\u{3}lot_ids\0\u{3}hold_id\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.shipmentID) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.lotIds) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.holdID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.shipmentID.isEmpty {
+      try visitor.visitSingularStringField(value: self.shipmentID, fieldNumber: 1)
+    }
+    if !self.lotIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.lotIds, fieldNumber: 2)
+    }
+    if !self.holdID.isEmpty {
+      try visitor.visitSingularStringField(value: self.holdID, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ShipmentBlock, rhs: ShipmentBlock) -> Bool {
+    if lhs.shipmentID != rhs.shipmentID {return false}
+    if lhs.lotIds != rhs.lotIds {return false}
+    if lhs.holdID != rhs.holdID {return false}
+    if lhs.reason != rhs.reason {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -67,6 +67,75 @@ package nonisolated enum PixelFormat: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+/// What is wrong with a station's pictures.
+package nonisolated enum PictureFault: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Not stated.
+  case unspecified // = 0
+
+  /// The same picture comes again and again.
+  case frozen // = 1
+
+  /// Too little light.
+  case dark // = 2
+
+  /// Too much light.
+  case overexposed // = 3
+
+  /// Out of focus, moved or dirty lens.
+  case blurred // = 4
+
+  /// The view moved against the taught one.
+  case shifted // = 5
+
+  /// Noise or transmission damage.
+  case noisy // = 6
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .frozen
+    case 2: self = .dark
+    case 3: self = .overexposed
+    case 4: self = .blurred
+    case 5: self = .shifted
+    case 6: self = .noisy
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .frozen: return 1
+    case .dark: return 2
+    case .overexposed: return 3
+    case .blurred: return 4
+    case .shifted: return 5
+    case .noisy: return 6
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [PictureFault] = [
+    .unspecified,
+    .frozen,
+    .dark,
+    .overexposed,
+    .blurred,
+    .shifted,
+    .noisy,
+  ]
+
+}
+
 /// One step of camera-ingest.
 package nonisolated struct FrameRecord: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -210,6 +279,7 @@ package nonisolated struct TriggerId: Sendable {
 }
 
 /// The station's trigger counter starts again from 0.
+/// Example: station: "vision-1" session: 4 adapter: "folder" device: "/srv/images" reason: "service start"
 package nonisolated struct TriggerSessionStarted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -236,6 +306,8 @@ package nonisolated struct TriggerSessionStarted: Sendable {
 }
 
 /// A picture was taken for a trigger (RES-03, RES-04).
+/// Example: trigger { station: "vision-1" session: 4 sequence: 482 } triggered_at_us: 1715922000000000 width: 640
+/// height: 640 pixel_format: PIXEL_FORMAT_GREY8 pixels_sha256: "9f86d081..." source_name: "board-482.png"
 package nonisolated struct FrameCaptured: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -280,6 +352,8 @@ package nonisolated struct FrameCaptured: Sendable {
 }
 
 /// A trigger was accepted, but there is no picture: a named gap.
+/// Example: trigger { station: "vision-1" session: 4 sequence: 7 } triggered_at_us: 1715922000000000
+/// reason: "board-7.png: not a PNG, JPEG, PGM or PPM file" source_name: "board-7.png"
 package nonisolated struct FrameMissed: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -312,6 +386,8 @@ package nonisolated struct FrameMissed: Sendable {
 }
 
 /// A picture is kept, named by the hash of its pixels (RES-04).
+/// Example: trigger { station: "vision-1" session: 4 sequence: 482 } pixels_sha256: "9f86d081..."
+/// stored_sha256: "60303ae2..." lossless: true media_type: "image/png" stored_bytes: 182044
 package nonisolated struct EvidenceStored: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -350,6 +426,7 @@ package nonisolated struct EvidenceStored: Sendable {
 }
 
 /// A picture could not be kept; the verdict stands, the evidence is missing.
+/// Example: trigger { station: "vision-1" session: 4 sequence: 482 } pixels_sha256: "9f86d081..." reason: "disk full"
 package nonisolated struct EvidenceNotStored: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -379,6 +456,7 @@ package nonisolated struct EvidenceNotStored: Sendable {
 }
 
 /// The folder, clip or test scene has no more pictures.
+/// Example: station: "vision-1" triggers: 600
 package nonisolated struct SourceExhausted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -395,12 +473,328 @@ package nonisolated struct SourceExhausted: Sendable {
   package init() {}
 }
 
+/// The camera no longer delivers pictures; triggers until its return become named gaps (REL-03, REL-05, GL-08).
+/// Catalogued: field number 30 of FrameRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" device: "00:11:1c:f2:01:2a" reason: "no packet for 2 s" last_trigger {
+/// station: "vision-1" session: 4 sequence: 1041 }
+package nonisolated struct CameraLost: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Device behind the adapter: serial number, path or address.
+  package var device: String = String()
+
+  /// What was seen.
+  package var reason: String = String()
+
+  /// Last trigger that has its frame.
+  package var lastTrigger: TriggerId {
+    get {_lastTrigger ?? TriggerId()}
+    set {_lastTrigger = newValue}
+  }
+  /// Returns true if `lastTrigger` has been explicitly set.
+  package var hasLastTrigger: Bool {self._lastTrigger != nil}
+  /// Clears the value of `lastTrigger`. Subsequent reads from it will return its default value.
+  package mutating func clearLastTrigger() {self._lastTrigger = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _lastTrigger: TriggerId? = nil
+}
+
+/// The camera delivers pictures again (REL-02).
+/// Catalogued: field number 31 of FrameRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" device: "00:11:1c:f2:01:2a" lost_for_us: 8500000
+package nonisolated struct CameraReturned: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Device behind the adapter.
+  package var device: String = String()
+
+  /// Time without pictures, microseconds.
+  package var lostForUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Pictures can no longer be trusted to show a defect; from this trigger on it counts as a loss of inspection (REL-05,
+/// M23).
+/// Catalogued: field number 32 of FrameRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" trigger { station: "vision-1" session: 4 sequence: 900 } fault: PICTURE_FAULT_BLURRED
+/// measure: 0.31 limit: 0.5
+package nonisolated struct PictureQualityDegraded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// First trigger whose picture is affected.
+  package var trigger: TriggerId {
+    get {_trigger ?? TriggerId()}
+    set {_trigger = newValue}
+  }
+  /// Returns true if `trigger` has been explicitly set.
+  package var hasTrigger: Bool {self._trigger != nil}
+  /// Clears the value of `trigger`. Subsequent reads from it will return its default value.
+  package mutating func clearTrigger() {self._trigger = nil}
+
+  /// What is wrong with the pictures.
+  package var fault: PictureFault = .unspecified
+
+  /// The measure that crossed its limit, in the limit's unit.
+  package var measure: Double = 0
+
+  /// The limit, from the station's settings.
+  package var limit: Double = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _trigger: TriggerId? = nil
+}
+
+/// Pictures are fit for inspection again.
+/// Catalogued: field number 33 of FrameRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" trigger { station: "vision-1" session: 4 sequence: 960 } fault: PICTURE_FAULT_BLURRED
+package nonisolated struct PictureQualityRestored: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// First trigger whose picture is good again.
+  package var trigger: TriggerId {
+    get {_trigger ?? TriggerId()}
+    set {_trigger = newValue}
+  }
+  /// Returns true if `trigger` has been explicitly set.
+  package var hasTrigger: Bool {self._trigger != nil}
+  /// Clears the value of `trigger`. Subsequent reads from it will return its default value.
+  package mutating func clearTrigger() {self._trigger = nil}
+
+  /// What had been wrong.
+  package var fault: PictureFault = .unspecified
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _trigger: TriggerId? = nil
+}
+
+/// How far the device clock and the host clock are apart (RES-03, TRC-07, M18).
+/// Catalogued: field number 34 of FrameRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" device: "00:11:1c:f2:01:2a" skew_us: -1200 uncertainty_us: 80 drift_ppm: 3.5
+/// samples: 600
+package nonisolated struct ClockSkewEstimated: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Device whose clock was compared.
+  package var device: String = String()
+
+  /// Device time minus host time, microseconds.
+  package var skewUs: Int64 = 0
+
+  /// Half width of the 95 % interval, microseconds.
+  package var uncertaintyUs: Int64 = 0
+
+  /// Change of the skew, parts per million.
+  package var driftPpm: Double = 0
+
+  /// Pairs of times behind the estimate.
+  package var samples: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A kept picture was deleted by the keeping policy; its hash stays (RES-04, TRC-01).
+/// Catalogued: field number 35 of FrameRecord.Event.kind when a service first writes it.
+/// Example: pixels_sha256: "9f86d081..." stored_sha256: "60303ae2..." policy: "pass: 30 days"
+/// stored_at_us: 1715922000000000
+package nonisolated struct EvidenceExpired: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// SHA-256 over the pixels as judged, lower-case hexadecimal.
+  package var pixelsSha256: String = String()
+
+  /// SHA-256 over the deleted file, lower-case hexadecimal.
+  package var storedSha256: String = String()
+
+  /// Rule of the keeping policy that allowed it.
+  package var policy: String = String()
+
+  /// When it had been stored, microseconds since 1970-01-01T00:00:00Z.
+  package var storedAtUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A picture of the process, not of one part, is kept (RES-13).
+/// Catalogued: field number 36 of FrameRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" view: "conveyor" taken_at_us: 1715922000000000 pixels_sha256: "9f86d081..."
+/// stored_sha256: "60303ae2..." lossless: false media_type: "image/jpeg" stored_bytes: 48211
+package nonisolated struct ProcessImageStored: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// What it shows; example "conveyor".
+  package var view: String = String()
+
+  /// When it was taken, microseconds since 1970-01-01T00:00:00Z.
+  package var takenAtUs: Int64 = 0
+
+  /// SHA-256 over the pixels, lower-case hexadecimal.
+  package var pixelsSha256: String = String()
+
+  /// SHA-256 over the stored file, lower-case hexadecimal.
+  package var storedSha256: String = String()
+
+  /// Whether the pixels can be got back bit for bit.
+  package var lossless: Bool = false
+
+  /// Media type of the stored file; example "image/jpeg".
+  package var mediaType: String = String()
+
+  /// Size of the stored file, bytes.
+  package var storedBytes: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A camera, lens, light or setting is in use; a change ends the validity of the station's capability study (CHG-09,
+/// STD-08; IATF 16949 7.1.5.1.1).
+/// Catalogued: field number 37 of FrameRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" device: "CAM-4711" firmware: "1.8.2" lens: "25mm-A" light: "ring-2" settings {
+/// name: "exposure" value: 800 unit: "B98" }
+package nonisolated struct CameraConfigured: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Serial number of the camera.
+  package var device: String = String()
+
+  /// Firmware version of the camera.
+  package var firmware: String = String()
+
+  /// Lens; empty where unknown.
+  package var lens: String = String()
+
+  /// Light; empty where unknown.
+  package var light: String = String()
+
+  /// Settings of the device with their units.
+  package var settings: [ProductionCondition] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A second picture arrived for a trigger that has its frame; it was set aside (TRC-13, M02).
+/// Catalogued: field number 38 of FrameRecord.Event.kind when a service first writes it.
+/// Example: trigger { station: "vision-1" session: 4 sequence: 77 } pixels_sha256: "9f86d081..." same_pixels: true
+package nonisolated struct FrameRepeated: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The trigger.
+  package var trigger: TriggerId {
+    get {_trigger ?? TriggerId()}
+    set {_trigger = newValue}
+  }
+  /// Returns true if `trigger` has been explicitly set.
+  package var hasTrigger: Bool {self._trigger != nil}
+  /// Clears the value of `trigger`. Subsequent reads from it will return its default value.
+  package mutating func clearTrigger() {self._trigger = nil}
+
+  /// SHA-256 over the second picture's pixels, lower-case hexadecimal.
+  package var pixelsSha256: String = String()
+
+  /// Whether its pixels equal the first picture's.
+  package var samePixels: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _trigger: TriggerId? = nil
+}
+
+/// A picture arrived that belongs to no trigger (TRC-13, M02).
+/// Catalogued: field number 39 of FrameRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" device_time_us: 88120044 pixels_sha256: "9f86d081..." reason: "no trigger within 20 ms"
+package nonisolated struct FrameUnmatched: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Device clock at exposure, microseconds in the device's own epoch.
+  package var deviceTimeUs: Int64 = 0
+
+  /// SHA-256 over the pixels, lower-case hexadecimal.
+  package var pixelsSha256: String = String()
+
+  /// Why it matches none.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "lineledger.v1"
 
 nonisolated extension PixelFormat: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PIXEL_FORMAT_UNSPECIFIED\0\u{1}PIXEL_FORMAT_GREY8\0\u{1}PIXEL_FORMAT_RGB8\0")
+}
+
+nonisolated extension PictureFault: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PICTURE_FAULT_UNSPECIFIED\0\u{1}PICTURE_FAULT_FROZEN\0\u{1}PICTURE_FAULT_DARK\0\u{1}PICTURE_FAULT_OVEREXPOSED\0\u{1}PICTURE_FAULT_BLURRED\0\u{1}PICTURE_FAULT_SHIFTED\0\u{1}PICTURE_FAULT_NOISY\0")
 }
 
 nonisolated extension FrameRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -935,6 +1329,502 @@ nonisolated extension SourceExhausted: SwiftProtobuf.Message, SwiftProtobuf._Mes
   package static func ==(lhs: SourceExhausted, rhs: SourceExhausted) -> Bool {
     if lhs.station != rhs.station {return false}
     if lhs.triggers != rhs.triggers {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CameraLost: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CameraLost"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}device\0\u{1}reason\0\u{3}last_trigger\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._lastTrigger) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    try { if let v = self._lastTrigger {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: CameraLost, rhs: CameraLost) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs._lastTrigger != rhs._lastTrigger {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CameraReturned: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CameraReturned"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}device\0\u{3}lost_for_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.lostForUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if self.lostForUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.lostForUs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: CameraReturned, rhs: CameraReturned) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.lostForUs != rhs.lostForUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PictureQualityDegraded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PictureQualityDegraded"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}trigger\0\u{1}fault\0\u{1}measure\0\u{1}limit\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._trigger) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.fault) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.measure) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.limit) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    try { if let v = self._trigger {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.fault != .unspecified {
+      try visitor.visitSingularEnumField(value: self.fault, fieldNumber: 3)
+    }
+    if self.measure.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.measure, fieldNumber: 4)
+    }
+    if self.limit.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.limit, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PictureQualityDegraded, rhs: PictureQualityDegraded) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs._trigger != rhs._trigger {return false}
+    if lhs.fault != rhs.fault {return false}
+    if lhs.measure != rhs.measure {return false}
+    if lhs.limit != rhs.limit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PictureQualityRestored: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PictureQualityRestored"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}trigger\0\u{1}fault\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._trigger) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.fault) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    try { if let v = self._trigger {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.fault != .unspecified {
+      try visitor.visitSingularEnumField(value: self.fault, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PictureQualityRestored, rhs: PictureQualityRestored) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs._trigger != rhs._trigger {return false}
+    if lhs.fault != rhs.fault {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ClockSkewEstimated: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ClockSkewEstimated"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}device\0\u{3}skew_us\0\u{3}uncertainty_us\0\u{3}drift_ppm\0\u{1}samples\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.skewUs) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.uncertaintyUs) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.driftPpm) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.samples) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if self.skewUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.skewUs, fieldNumber: 3)
+    }
+    if self.uncertaintyUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.uncertaintyUs, fieldNumber: 4)
+    }
+    if self.driftPpm.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.driftPpm, fieldNumber: 5)
+    }
+    if self.samples != 0 {
+      try visitor.visitSingularUInt32Field(value: self.samples, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ClockSkewEstimated, rhs: ClockSkewEstimated) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.skewUs != rhs.skewUs {return false}
+    if lhs.uncertaintyUs != rhs.uncertaintyUs {return false}
+    if lhs.driftPpm != rhs.driftPpm {return false}
+    if lhs.samples != rhs.samples {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension EvidenceExpired: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EvidenceExpired"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}pixels_sha256\0\u{3}stored_sha256\0\u{1}policy\0\u{3}stored_at_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.pixelsSha256) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.storedSha256) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.policy) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.storedAtUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.pixelsSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.pixelsSha256, fieldNumber: 1)
+    }
+    if !self.storedSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.storedSha256, fieldNumber: 2)
+    }
+    if !self.policy.isEmpty {
+      try visitor.visitSingularStringField(value: self.policy, fieldNumber: 3)
+    }
+    if self.storedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.storedAtUs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: EvidenceExpired, rhs: EvidenceExpired) -> Bool {
+    if lhs.pixelsSha256 != rhs.pixelsSha256 {return false}
+    if lhs.storedSha256 != rhs.storedSha256 {return false}
+    if lhs.policy != rhs.policy {return false}
+    if lhs.storedAtUs != rhs.storedAtUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProcessImageStored: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ProcessImageStored"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}view\0\u{3}taken_at_us\0\u{3}pixels_sha256\0\u{3}stored_sha256\0\u{1}lossless\0\u{3}media_type\0\u{3}stored_bytes\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.view) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.takenAtUs) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.pixelsSha256) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.storedSha256) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.lossless) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.mediaType) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.storedBytes) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.view.isEmpty {
+      try visitor.visitSingularStringField(value: self.view, fieldNumber: 2)
+    }
+    if self.takenAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.takenAtUs, fieldNumber: 3)
+    }
+    if !self.pixelsSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.pixelsSha256, fieldNumber: 4)
+    }
+    if !self.storedSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.storedSha256, fieldNumber: 5)
+    }
+    if self.lossless != false {
+      try visitor.visitSingularBoolField(value: self.lossless, fieldNumber: 6)
+    }
+    if !self.mediaType.isEmpty {
+      try visitor.visitSingularStringField(value: self.mediaType, fieldNumber: 7)
+    }
+    if self.storedBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.storedBytes, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ProcessImageStored, rhs: ProcessImageStored) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.view != rhs.view {return false}
+    if lhs.takenAtUs != rhs.takenAtUs {return false}
+    if lhs.pixelsSha256 != rhs.pixelsSha256 {return false}
+    if lhs.storedSha256 != rhs.storedSha256 {return false}
+    if lhs.lossless != rhs.lossless {return false}
+    if lhs.mediaType != rhs.mediaType {return false}
+    if lhs.storedBytes != rhs.storedBytes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CameraConfigured: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CameraConfigured"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}device\0\u{1}firmware\0\u{1}lens\0\u{1}light\0\u{1}settings\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.firmware) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.lens) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.light) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.settings) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if !self.firmware.isEmpty {
+      try visitor.visitSingularStringField(value: self.firmware, fieldNumber: 3)
+    }
+    if !self.lens.isEmpty {
+      try visitor.visitSingularStringField(value: self.lens, fieldNumber: 4)
+    }
+    if !self.light.isEmpty {
+      try visitor.visitSingularStringField(value: self.light, fieldNumber: 5)
+    }
+    if !self.settings.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.settings, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: CameraConfigured, rhs: CameraConfigured) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.firmware != rhs.firmware {return false}
+    if lhs.lens != rhs.lens {return false}
+    if lhs.light != rhs.light {return false}
+    if lhs.settings != rhs.settings {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FrameRepeated: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".FrameRepeated"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}trigger\0\u{3}pixels_sha256\0\u{3}same_pixels\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._trigger) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.pixelsSha256) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.samePixels) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._trigger {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.pixelsSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.pixelsSha256, fieldNumber: 2)
+    }
+    if self.samePixels != false {
+      try visitor.visitSingularBoolField(value: self.samePixels, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: FrameRepeated, rhs: FrameRepeated) -> Bool {
+    if lhs._trigger != rhs._trigger {return false}
+    if lhs.pixelsSha256 != rhs.pixelsSha256 {return false}
+    if lhs.samePixels != rhs.samePixels {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FrameUnmatched: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".FrameUnmatched"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}device_time_us\0\u{3}pixels_sha256\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.deviceTimeUs) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.pixelsSha256) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if self.deviceTimeUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.deviceTimeUs, fieldNumber: 2)
+    }
+    if !self.pixelsSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.pixelsSha256, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: FrameUnmatched, rhs: FrameUnmatched) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.deviceTimeUs != rhs.deviceTimeUs {return false}
+    if lhs.pixelsSha256 != rhs.pixelsSha256 {return false}
+    if lhs.reason != rhs.reason {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -73,6 +73,69 @@ package nonisolated enum Verdict: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+/// Kind of vision job (RES-12).
+package nonisolated enum VisionTask: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Not stated.
+  case unspecified // = 0
+
+  /// Judge against the taught appearance or a limit.
+  case inspect // = 1
+
+  /// Count objects.
+  case count // = 2
+
+  /// Read a code or text.
+  case read // = 3
+
+  /// Find whether something is there.
+  case detect // = 4
+
+  /// Compare with what is expected.
+  case verify // = 5
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .inspect
+    case 2: self = .count
+    case 3: self = .read
+    case 4: self = .detect
+    case 5: self = .verify
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .inspect: return 1
+    case .count: return 2
+    case .read: return 3
+    case .detect: return 4
+    case .verify: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [VisionTask] = [
+    .unspecified,
+    .inspect,
+    .count,
+    .read,
+    .detect,
+    .verify,
+  ]
+
+}
+
 /// One step of the inspector: a verdict, its reject command and its hold travel together.
 package nonisolated struct InspectionRecord: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -218,6 +281,8 @@ package nonisolated struct InspectionRecord: Sendable {
 }
 
 /// The station now works under this context (CTX-01 .. CTX-17); parts after it belong to it.
+/// Example: station: "vision-1" context { order_id: "WO-1001" sku: "PCB-7" batch_id: "B-117" line: "line-1"
+/// shift: "2024-05-17/early" recipe_id: "pcb-7" }
 package nonisolated struct ContextAdopted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -267,6 +332,8 @@ package nonisolated struct ReactionPlan: Sendable {
 }
 
 /// The recipe was loaded, checked and is now what parts are judged by (CHG-01, CHG-10).
+/// Example: station: "vision-1" recipe_id: "pcb-7" revision: "7" recipe_sha256: "3a7bd3e2..." reaction_plan {
+/// hold_on_categories: "short" hold_after_failures: 3 hold_window: 20 } control_plan_revision: "CP-7/4"
 package nonisolated struct RecipeActivated: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -308,6 +375,8 @@ package nonisolated struct RecipeActivated: Sendable {
 }
 
 /// The recipe that the order asks for cannot be used; parts become named gaps until it can (CHG-05, CHG-08).
+/// Example: station: "vision-1" recipe_id: "pcb-7" recipe_sha256: "3a7bd3e2..."
+/// reason: "pcb-7.yaml has hash 1c0ffee5...; expected 3a7bd3e2..."
 package nonisolated struct RecipeRefused: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -380,6 +449,9 @@ package nonisolated struct ToolTiming: Sendable {
 }
 
 /// A part was judged (RES-01 .. RES-10, TRC-01 .. TRC-08).
+/// Example: part_id: "vision-1/4/482" trigger { station: "vision-1" session: 4 sequence: 482 }
+/// pixels_sha256: "9f86d081..." verdict: VERDICT_FAIL score: 1.8 confidence: 0.8 defects { category: "short" x: 212
+/// y: 90 width: 14 height: 9 area: 88 score: 1.8 } rejection_reason: "short at 212,90"
 package nonisolated struct PartInspected: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -501,6 +573,8 @@ package nonisolated struct PartInspected: @unchecked Sendable {
 }
 
 /// A part could not be judged: a named gap in the record.
+/// Example: part_id: "vision-1/4/7" trigger { station: "vision-1" session: 4 sequence: 7 }
+/// reason: "no frame: board-7.png: not a PNG, JPEG, PGM or PPM file" triggered_at_us: 1715922000000000
 package nonisolated struct InspectionMissed: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -558,6 +632,7 @@ package nonisolated struct InspectionMissed: @unchecked Sendable {
 }
 
 /// A part should be rejected, but nothing was commanded (MES-03, I3).
+/// Example: part_id: "vision-1/4/482" reason: "station has no reject output (io: null)"
 package nonisolated struct RejectNotCommanded: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -575,6 +650,7 @@ package nonisolated struct RejectNotCommanded: Sendable {
 }
 
 /// Every frame of a finite source has a verdict or a named gap.
+/// Example: station: "vision-1" triggers: 600
 package nonisolated struct SourceInspected: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -591,12 +667,732 @@ package nonisolated struct SourceInspected: Sendable {
   package init() {}
 }
 
+/// A part's identity was read; what several stations saw of it is joined (RES-12, TRC-13).
+/// Catalogued: field number 30 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: part_id: "SN-000482" observed_as: "vision-1/4/482" identifier: "(01)09521141000014(21)000482"
+/// symbology: "data-matrix" grade: 3.4
+package nonisolated struct PartIdentified: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The part: its serial number.
+  package var partID: String = String()
+
+  /// Part ids under which stations had seen it before.
+  package var observedAs: [String] = []
+
+  /// Identifier as read.
+  package var identifier: String = String()
+
+  /// Kind of code; example "data-matrix"; empty for plain text.
+  package var symbology: String = String()
+
+  /// Print quality by ISO/IEC 15415 or 15416, 0 to 4; 0 where not graded.
+  package var grade: Double = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What the tools counted, read, detected, verified or measured on a part (RES-12, CHG-09, STD-08).
+/// Catalogued: field number 31 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: part_id: "vision-1/4/482" features { name: "bore" task: VISION_TASK_INSPECT value: 12.02 unit: "MMT"
+/// lower_limit: 11.95 upper_limit: 12.05 conforms: true }
+package nonisolated struct FeaturesMeasured: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The part.
+  package var partID: String = String()
+
+  /// Features in the recipe's order.
+  package var features: [MeasuredFeature] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// One feature of a part and its limits.
+package nonisolated struct MeasuredFeature: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Characteristic in the control plan's words.
+  package var name: String = String()
+
+  /// Kind of job that found it.
+  package var task: VisionTask = .unspecified
+
+  /// Value in `unit`; for a count the number found.
+  package var value: Double = 0
+
+  /// Unit by UN/ECE Recommendation 20; example "MMT".
+  package var unit: String = String()
+
+  /// Text read; empty where nothing is read.
+  package var text: String = String()
+
+  /// Lower specification limit, in `unit`.
+  package var lowerLimit: Double = 0
+
+  /// Upper specification limit, in `unit`.
+  package var upperLimit: Double = 0
+
+  /// Whether it meets the specification.
+  package var conforms: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The reject output was told to take a part out (MES-03, M03).
+/// Catalogued: field number 32 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: part_id: "vision-1/4/482" output: "gate-1" slot: 482 encoder_due: 104882 commanded_at_us: 1715922000004000
+package nonisolated struct RejectCommanded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The part.
+  package var partID: String = String()
+
+  /// Reject output; example "gate-1".
+  package var output: String = String()
+
+  /// Verdict slot in the PLC that carries the command.
+  package var slot: UInt32 = 0
+
+  /// Encoder position at which the part is at the output, encoder counts.
+  package var encoderDue: Int64 = 0
+
+  /// When the PLC accepted the write, microseconds since 1970-01-01T00:00:00Z.
+  package var commandedAtUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A sensor saw the part leave at the reject output (MES-03, M03).
+/// Catalogued: field number 33 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: part_id: "vision-1/4/482" output: "gate-1" sensor: "bin-1" encoder: 104886 confirmed_at_us: 1715922000900000
+package nonisolated struct RejectConfirmed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The part.
+  package var partID: String = String()
+
+  /// Reject output.
+  package var output: String = String()
+
+  /// Sensor that saw it.
+  package var sensor: String = String()
+
+  /// Encoder position when it was seen, encoder counts.
+  package var encoder: Int64 = 0
+
+  /// When it was seen, microseconds since 1970-01-01T00:00:00Z.
+  package var confirmedAtUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A commanded reject was not confirmed in time; a stop is requested (MES-03, REL-05, GL-05, M03).
+/// Catalogued: field number 34 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: part_id: "vision-1/4/482" output: "gate-1" reason: "sensor bin-1 not seen by encoder 104990"
+/// stop_id: "stop-vision-1-17"
+package nonisolated struct RejectFailed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The part.
+  package var partID: String = String()
+
+  /// Reject output.
+  package var output: String = String()
+
+  /// What was expected and what was seen.
+  package var reason: String = String()
+
+  /// Stop requested because of it.
+  package var stopID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The line was asked to stop; not a safety function (RES-11, REL-06, M03).
+/// Catalogued: field number 35 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: stop_id: "stop-vision-1-17" line: "line-1" station: "vision-1" part_id: "vision-1/4/482"
+/// reason: "reject not confirmed"
+package nonisolated struct StopRequested: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Identity of the stop.
+  package var stopID: String = String()
+
+  /// Line.
+  package var line: String = String()
+
+  /// Station that asks.
+  package var station: String = String()
+
+  /// Part that led to it; empty where none did.
+  package var partID: String = String()
+
+  /// Why, and what to do before the line runs again.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The station no longer asks for the stop (RES-11).
+/// Catalogued: field number 36 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: stop_id: "stop-vision-1-17" station: "vision-1" decision { site: "berlin" topic: "decisions" epoch: 3
+/// sequence: 44 }
+package nonisolated struct StopCleared: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The stop.
+  package var stopID: String = String()
+
+  /// Station.
+  package var station: String = String()
+
+  /// Origin of the person's decision that cleared it.
+  package var decision: Origin {
+    get {_decision ?? Origin()}
+    set {_decision = newValue}
+  }
+  /// Returns true if `decision` has been explicitly set.
+  package var hasDecision: Bool {self._decision != nil}
+  /// Clears the value of `decision`. Subsequent reads from it will return its default value.
+  package mutating func clearDecision() {self._decision = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _decision: Origin? = nil
+}
+
+/// A station's counts for a stretch of work were closed and compared; every difference is named (RES-05, RES-06, RES-14,
+/// TRC-13, M02).
+/// Catalogued: field number 37 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" order_id: "WO-1001" shift: "2024-05-17/early" triggers: 480 frames: 479 gaps: 1 verdicts
+/// { accepted: 470 rejected: 8 uncertain: 1 missed: 1 } rejects_commanded: 9 rejects_confirmed: 9 peer_count: 480
+package nonisolated struct PartsBalanced: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Shift.
+  package var shift: String = String()
+
+  /// Triggers accepted.
+  package var triggers: UInt64 = 0
+
+  /// Triggers with a frame.
+  package var frames: UInt64 = 0
+
+  /// Triggers with a named gap instead.
+  package var gaps: UInt64 = 0
+
+  /// Verdicts and missed parts.
+  package var verdicts: PartCounts {
+    get {_verdicts ?? PartCounts()}
+    set {_verdicts = newValue}
+  }
+  /// Returns true if `verdicts` has been explicitly set.
+  package var hasVerdicts: Bool {self._verdicts != nil}
+  /// Clears the value of `verdicts`. Subsequent reads from it will return its default value.
+  package mutating func clearVerdicts() {self._verdicts = nil}
+
+  /// Reject commands.
+  package var rejectsCommanded: UInt64 = 0
+
+  /// Confirmed rejects.
+  package var rejectsConfirmed: UInt64 = 0
+
+  /// Count of the MES or PLC; 0 where there is none.
+  package var peerCount: UInt64 = 0
+
+  /// Each difference in words, naming parts; empty when all is balanced.
+  package var imbalances: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _verdicts: PartCounts? = nil
+}
+
+/// A piece with a known defect was sent through; a wrong answer makes every part since the last right one suspect
+/// (CHG-07, M13; IATF 16949 10.2.4).
+/// Catalogued: field number 38 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" piece_id: "CP-07" part_id: "vision-1/4/500" expected_category: "short"
+/// found_category: "short" passed: true recipe_sha256: "3a7bd3e2..."
+package nonisolated struct ChallengePieceInspected: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// The challenge piece.
+  package var pieceID: String = String()
+
+  /// Part id it was judged under; it never counts as production.
+  package var partID: String = String()
+
+  /// Defect category it must show; empty for a known good piece.
+  package var expectedCategory: String = String()
+
+  /// Strongest defect category found; empty for none.
+  package var foundCategory: String = String()
+
+  /// Whether the answer was right.
+  package var passed: Bool = false
+
+  /// Content hash of the recipe it was judged by.
+  package var recipeSha256: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Parts are suspect because what judged them is in doubt (TRC-12, M13, M14; IATF 16949 8.5.2.1, 8.7.1.3).
+/// Catalogued: field number 39 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: parts { station: "vision-1" first_part_id: "vision-1/4/401" last_part_id: "vision-1/4/499" parts: 99 }
+/// reason: "challenge piece CP-07 missed" hold_id: "hold-vision-1-9"
+package nonisolated struct PartsSuspected: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The suspect parts.
+  package var parts: PartRange {
+    get {_parts ?? PartRange()}
+    set {_parts = newValue}
+  }
+  /// Returns true if `parts` has been explicitly set.
+  package var hasParts: Bool {self._parts != nil}
+  /// Clears the value of `parts`. Subsequent reads from it will return its default value.
+  package mutating func clearParts() {self._parts = nil}
+
+  /// Why.
+  package var reason: String = String()
+
+  /// Hold placed on them.
+  package var holdID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _parts: PartRange? = nil
+}
+
+/// A part was judged again; the first verdict stays in the record (RES-08, TRC-13; IATF 16949 8.7.1.4).
+/// Catalogued: field number 40 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: part_id: "SN-000482" first { site: "berlin" topic: "inspections" epoch: 2 sequence: 610 } again {
+/// site: "berlin" topic: "inspections" epoch: 2 sequence: 950 } rework_id: "RW-12"
+package nonisolated struct PartReinspected: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The part.
+  package var partID: String = String()
+
+  /// Origin of the record with the first verdict.
+  package var first: Origin {
+    get {_first ?? Origin()}
+    set {_first = newValue}
+  }
+  /// Returns true if `first` has been explicitly set.
+  package var hasFirst: Bool {self._first != nil}
+  /// Clears the value of `first`. Subsequent reads from it will return its default value.
+  package mutating func clearFirst() {self._first = nil}
+
+  /// Origin of the record with the new verdict.
+  package var again: Origin {
+    get {_again ?? Origin()}
+    set {_again = newValue}
+  }
+  /// Returns true if `again` has been explicitly set.
+  package var hasAgain: Bool {self._again != nil}
+  /// Clears the value of `again`. Subsequent reads from it will return its default value.
+  package mutating func clearAgain() {self._again = nil}
+
+  /// Rework between them; empty for none.
+  package var reworkID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _first: Origin? = nil
+  fileprivate var _again: Origin? = nil
+}
+
+/// What is on the line is not what the recipe is for (CTX-11, CHG-05, CHG-08, REL-06).
+/// Catalogued: field number 41 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" order_id: "WO-1001" expected_sku: "PCB-7" found_sku: "PCB-8"
+/// evidence: "code on vision-1/4/12" line_held: true
+package nonisolated struct RecipeMismatchDetected: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Order in production.
+  package var orderID: String = String()
+
+  /// Item code of the order.
+  package var expectedSku: String = String()
+
+  /// Item code found on the line.
+  package var foundSku: String = String()
+
+  /// What showed it.
+  package var evidence: String = String()
+
+  /// Whether the interlock holds the line until it is settled.
+  package var lineHeld: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The station lets no part of the new order through until its conditions are met (CHG-02, CHG-05, CHG-10, M09).
+/// Catalogued: field number 42 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" order_id: "WO-1002" awaiting: "operator confirmation" awaiting: "challenge piece CP-07"
+package nonisolated struct ChangeoverInterlocked: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// The new order.
+  package var orderID: String = String()
+
+  /// Conditions still open, in words.
+  package var awaiting: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// All conditions are met; the named part is the first of the new order (CHG-02, CHG-06, CHG-10, M09).
+/// Catalogued: field number 43 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" order_id: "WO-1002" first_trigger { station: "vision-1" session: 4 sequence: 1200 }
+/// recipe_sha256: "3a7bd3e2..." confirmation { site: "berlin" topic: "decisions" epoch: 3 sequence: 50 }
+package nonisolated struct ChangeoverReleased: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// The new order.
+  package var orderID: String = String()
+
+  /// First trigger judged under it.
+  package var firstTrigger: TriggerId {
+    get {_firstTrigger ?? TriggerId()}
+    set {_firstTrigger = newValue}
+  }
+  /// Returns true if `firstTrigger` has been explicitly set.
+  package var hasFirstTrigger: Bool {self._firstTrigger != nil}
+  /// Clears the value of `firstTrigger`. Subsequent reads from it will return its default value.
+  package mutating func clearFirstTrigger() {self._firstTrigger = nil}
+
+  /// Content hash of the recipe.
+  package var recipeSha256: String = String()
+
+  /// Origin of the operator's confirmation; absent where the settings ask for none.
+  package var confirmation: Origin {
+    get {_confirmation ?? Origin()}
+    set {_confirmation = newValue}
+  }
+  /// Returns true if `confirmation` has been explicitly set.
+  package var hasConfirmation: Bool {self._confirmation != nil}
+  /// Clears the value of `confirmation`. Subsequent reads from it will return its default value.
+  package mutating func clearConfirmation() {self._confirmation = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _firstTrigger: TriggerId? = nil
+  fileprivate var _confirmation: Origin? = nil
+}
+
+/// What automatic rejecting would have done was compared with people's judgement (ML-04, GL-14, M16).
+/// Catalogued: field number 44 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" recipe_sha256: "3a7bd3e2..." parts: 20000 escapes: 0 overkills: 31 escape_upper: 0.00015
+/// overkill_upper: 0.0021 confidence_level: 0.95
+package nonisolated struct ShadowRunEvaluated: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Content hash of the recipe.
+  package var recipeSha256: String = String()
+
+  /// Parts compared.
+  package var parts: UInt64 = 0
+
+  /// Bad parts that would have passed.
+  package var escapes: UInt64 = 0
+
+  /// Good parts that would have been rejected.
+  package var overkills: UInt64 = 0
+
+  /// Upper confidence bound of the escape rate, 0 to 1 (Clopper-Pearson).
+  package var escapeUpper: Double = 0
+
+  /// Upper confidence bound of the overkill rate, 0 to 1 (Clopper-Pearson).
+  package var overkillUpper: Double = 0
+
+  /// Confidence level of the bounds; example 0.95.
+  package var confidenceLevel: Double = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Failed parts are rejected without a person from here on (MES-03, M16).
+/// Catalogued: field number 45 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" recipe_sha256: "3a7bd3e2..." decision { site: "berlin" topic: "decisions" epoch: 3
+/// sequence: 60 }
+package nonisolated struct AutoRejectEnabled: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Content hash of the recipe it holds for.
+  package var recipeSha256: String = String()
+
+  /// Origin of the signed decision that unlocked it.
+  package var decision: Origin {
+    get {_decision ?? Origin()}
+    set {_decision = newValue}
+  }
+  /// Returns true if `decision` has been explicitly set.
+  package var hasDecision: Bool {self._decision != nil}
+  /// Clears the value of `decision`. Subsequent reads from it will return its default value.
+  package mutating func clearDecision() {self._decision = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _decision: Origin? = nil
+}
+
+/// Automatic rejecting ended by itself because its evidence no longer holds (M16).
+/// Catalogued: field number 46 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" recipe_sha256: "3a7bd3e2..." reason: "drift: CUSUM 5.3 > 5.0"
+package nonisolated struct AutoRejectRevoked: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Content hash of the recipe.
+  package var recipeSha256: String = String()
+
+  /// What was found and the limit it crossed.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Stored pictures were judged again and compared bit for bit with their stored verdicts (ML-04, M20).
+/// Catalogued: field number 47 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" recipe_sha256: "3a7bd3e2..." pictures: 60 deviating: 0 set_sha256: "be12ff01..."
+package nonisolated struct GoldenSetVerified: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Content hash of the recipe.
+  package var recipeSha256: String = String()
+
+  /// Pictures judged.
+  package var pictures: UInt32 = 0
+
+  /// Pictures whose verdict or score differs.
+  package var deviating: UInt32 = 0
+
+  /// SHA-256 over the set's list of pictures and verdicts, lower-case hexadecimal.
+  package var setSha256: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Parts pass under an approved alternate control instead of this inspection (REL-05; IATF 16949 8.5.6.1.1).
+/// Catalogued: field number 48 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: bypass_id: "BY-3" station: "vision-1" alternate: "100 % visual check, WI-17" first_part_id: "vision-1/4/700"
+package nonisolated struct BypassStarted: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The bypass.
+  package var bypassID: String = String()
+
+  /// Station.
+  package var station: String = String()
+
+  /// The approved alternate control.
+  package var alternate: String = String()
+
+  /// First part under it.
+  package var firstPartID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The inspection is the control again (REL-05; IATF 16949 8.5.6.1.1).
+/// Catalogued: field number 49 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: bypass_id: "BY-3" parts { station: "vision-1" first_part_id: "vision-1/4/700" last_part_id: "vision-1/4/744"
+/// parts: 45 } verified_by_piece: "CP-07"
+package nonisolated struct BypassEnded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The bypass.
+  package var bypassID: String = String()
+
+  /// Parts made under it.
+  package var parts: PartRange {
+    get {_parts ?? PartRange()}
+    set {_parts = newValue}
+  }
+  /// Returns true if `parts` has been explicitly set.
+  package var hasParts: Bool {self._parts != nil}
+  /// Clears the value of `parts`. Subsequent reads from it will return its default value.
+  package mutating func clearParts() {self._parts = nil}
+
+  /// Challenge piece that showed the inspection to work again.
+  package var verifiedByPiece: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _parts: PartRange? = nil
+}
+
+/// The station's PLC no longer answers; rejects cannot be confirmed (REL-05, REL-06).
+/// Catalogued: field number 50 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" controller: "modbus://10.1.1.5:502" reason: "no answer for 200 ms"
+package nonisolated struct ControllerLost: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Address of the PLC.
+  package var controller: String = String()
+
+  /// What was seen.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The station's PLC answers again.
+/// Catalogued: field number 51 of InspectionRecord.Event.kind when a service first writes it.
+/// Example: station: "vision-1" controller: "modbus://10.1.1.5:502" lost_for_us: 3100000
+package nonisolated struct ControllerReturned: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// Address of the PLC.
+  package var controller: String = String()
+
+  /// Time without an answer, microseconds.
+  package var lostForUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "lineledger.v1"
 
 nonisolated extension Verdict: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0VERDICT_UNSPECIFIED\0\u{1}VERDICT_PASS\0\u{1}VERDICT_FAIL\0\u{1}VERDICT_UNCERTAIN\0")
+}
+
+nonisolated extension VisionTask: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0VISION_TASK_UNSPECIFIED\0\u{1}VISION_TASK_INSPECT\0\u{1}VISION_TASK_COUNT\0\u{1}VISION_TASK_READ\0\u{1}VISION_TASK_DETECT\0\u{1}VISION_TASK_VERIFY\0")
 }
 
 nonisolated extension InspectionRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1457,6 +2253,1149 @@ nonisolated extension SourceInspected: SwiftProtobuf.Message, SwiftProtobuf._Mes
   package static func ==(lhs: SourceInspected, rhs: SourceInspected) -> Bool {
     if lhs.station != rhs.station {return false}
     if lhs.triggers != rhs.triggers {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PartIdentified: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PartIdentified"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}part_id\0\u{3}observed_as\0\u{1}identifier\0\u{1}symbology\0\u{1}grade\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.partID) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.observedAs) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.identifier) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.symbology) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.grade) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.partID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partID, fieldNumber: 1)
+    }
+    if !self.observedAs.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.observedAs, fieldNumber: 2)
+    }
+    if !self.identifier.isEmpty {
+      try visitor.visitSingularStringField(value: self.identifier, fieldNumber: 3)
+    }
+    if !self.symbology.isEmpty {
+      try visitor.visitSingularStringField(value: self.symbology, fieldNumber: 4)
+    }
+    if self.grade.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.grade, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PartIdentified, rhs: PartIdentified) -> Bool {
+    if lhs.partID != rhs.partID {return false}
+    if lhs.observedAs != rhs.observedAs {return false}
+    if lhs.identifier != rhs.identifier {return false}
+    if lhs.symbology != rhs.symbology {return false}
+    if lhs.grade != rhs.grade {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FeaturesMeasured: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".FeaturesMeasured"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}part_id\0\u{1}features\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.partID) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.features) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.partID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partID, fieldNumber: 1)
+    }
+    if !self.features.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.features, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: FeaturesMeasured, rhs: FeaturesMeasured) -> Bool {
+    if lhs.partID != rhs.partID {return false}
+    if lhs.features != rhs.features {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension MeasuredFeature: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MeasuredFeature"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}task\0\u{1}value\0\u{1}unit\0\u{1}text\0\u{3}lower_limit\0\u{3}upper_limit\0\u{1}conforms\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.task) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.value) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.unit) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.lowerLimit) }()
+      case 7: try { try decoder.decodeSingularDoubleField(value: &self.upperLimit) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.conforms) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.task != .unspecified {
+      try visitor.visitSingularEnumField(value: self.task, fieldNumber: 2)
+    }
+    if self.value.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.value, fieldNumber: 3)
+    }
+    if !self.unit.isEmpty {
+      try visitor.visitSingularStringField(value: self.unit, fieldNumber: 4)
+    }
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 5)
+    }
+    if self.lowerLimit.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.lowerLimit, fieldNumber: 6)
+    }
+    if self.upperLimit.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.upperLimit, fieldNumber: 7)
+    }
+    if self.conforms != false {
+      try visitor.visitSingularBoolField(value: self.conforms, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: MeasuredFeature, rhs: MeasuredFeature) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.task != rhs.task {return false}
+    if lhs.value != rhs.value {return false}
+    if lhs.unit != rhs.unit {return false}
+    if lhs.text != rhs.text {return false}
+    if lhs.lowerLimit != rhs.lowerLimit {return false}
+    if lhs.upperLimit != rhs.upperLimit {return false}
+    if lhs.conforms != rhs.conforms {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension RejectCommanded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RejectCommanded"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}part_id\0\u{1}output\0\u{1}slot\0\u{3}encoder_due\0\u{3}commanded_at_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.partID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.output) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.slot) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.encoderDue) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.commandedAtUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.partID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partID, fieldNumber: 1)
+    }
+    if !self.output.isEmpty {
+      try visitor.visitSingularStringField(value: self.output, fieldNumber: 2)
+    }
+    if self.slot != 0 {
+      try visitor.visitSingularUInt32Field(value: self.slot, fieldNumber: 3)
+    }
+    if self.encoderDue != 0 {
+      try visitor.visitSingularInt64Field(value: self.encoderDue, fieldNumber: 4)
+    }
+    if self.commandedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.commandedAtUs, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: RejectCommanded, rhs: RejectCommanded) -> Bool {
+    if lhs.partID != rhs.partID {return false}
+    if lhs.output != rhs.output {return false}
+    if lhs.slot != rhs.slot {return false}
+    if lhs.encoderDue != rhs.encoderDue {return false}
+    if lhs.commandedAtUs != rhs.commandedAtUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension RejectConfirmed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RejectConfirmed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}part_id\0\u{1}output\0\u{1}sensor\0\u{1}encoder\0\u{3}confirmed_at_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.partID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.output) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.sensor) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.encoder) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.confirmedAtUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.partID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partID, fieldNumber: 1)
+    }
+    if !self.output.isEmpty {
+      try visitor.visitSingularStringField(value: self.output, fieldNumber: 2)
+    }
+    if !self.sensor.isEmpty {
+      try visitor.visitSingularStringField(value: self.sensor, fieldNumber: 3)
+    }
+    if self.encoder != 0 {
+      try visitor.visitSingularInt64Field(value: self.encoder, fieldNumber: 4)
+    }
+    if self.confirmedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.confirmedAtUs, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: RejectConfirmed, rhs: RejectConfirmed) -> Bool {
+    if lhs.partID != rhs.partID {return false}
+    if lhs.output != rhs.output {return false}
+    if lhs.sensor != rhs.sensor {return false}
+    if lhs.encoder != rhs.encoder {return false}
+    if lhs.confirmedAtUs != rhs.confirmedAtUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension RejectFailed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RejectFailed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}part_id\0\u{1}output\0\u{1}reason\0\u{3}stop_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.partID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.output) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.stopID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.partID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partID, fieldNumber: 1)
+    }
+    if !self.output.isEmpty {
+      try visitor.visitSingularStringField(value: self.output, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    if !self.stopID.isEmpty {
+      try visitor.visitSingularStringField(value: self.stopID, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: RejectFailed, rhs: RejectFailed) -> Bool {
+    if lhs.partID != rhs.partID {return false}
+    if lhs.output != rhs.output {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.stopID != rhs.stopID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension StopRequested: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".StopRequested"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stop_id\0\u{1}line\0\u{1}station\0\u{3}part_id\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.stopID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.partID) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.stopID.isEmpty {
+      try visitor.visitSingularStringField(value: self.stopID, fieldNumber: 1)
+    }
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 2)
+    }
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 3)
+    }
+    if !self.partID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partID, fieldNumber: 4)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: StopRequested, rhs: StopRequested) -> Bool {
+    if lhs.stopID != rhs.stopID {return false}
+    if lhs.line != rhs.line {return false}
+    if lhs.station != rhs.station {return false}
+    if lhs.partID != rhs.partID {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension StopCleared: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".StopCleared"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stop_id\0\u{1}station\0\u{1}decision\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.stopID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.stopID.isEmpty {
+      try visitor.visitSingularStringField(value: self.stopID, fieldNumber: 1)
+    }
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 2)
+    }
+    try { if let v = self._decision {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: StopCleared, rhs: StopCleared) -> Bool {
+    if lhs.stopID != rhs.stopID {return false}
+    if lhs.station != rhs.station {return false}
+    if lhs._decision != rhs._decision {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PartsBalanced: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PartsBalanced"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}order_id\0\u{1}shift\0\u{1}triggers\0\u{1}frames\0\u{1}gaps\0\u{1}verdicts\0\u{3}rejects_commanded\0\u{3}rejects_confirmed\0\u{3}peer_count\0\u{1}imbalances\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.shift) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.triggers) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.frames) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.gaps) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._verdicts) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.rejectsCommanded) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.rejectsConfirmed) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.peerCount) }()
+      case 11: try { try decoder.decodeRepeatedStringField(value: &self.imbalances) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.shift.isEmpty {
+      try visitor.visitSingularStringField(value: self.shift, fieldNumber: 3)
+    }
+    if self.triggers != 0 {
+      try visitor.visitSingularUInt64Field(value: self.triggers, fieldNumber: 4)
+    }
+    if self.frames != 0 {
+      try visitor.visitSingularUInt64Field(value: self.frames, fieldNumber: 5)
+    }
+    if self.gaps != 0 {
+      try visitor.visitSingularUInt64Field(value: self.gaps, fieldNumber: 6)
+    }
+    try { if let v = self._verdicts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
+    if self.rejectsCommanded != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rejectsCommanded, fieldNumber: 8)
+    }
+    if self.rejectsConfirmed != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rejectsConfirmed, fieldNumber: 9)
+    }
+    if self.peerCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.peerCount, fieldNumber: 10)
+    }
+    if !self.imbalances.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.imbalances, fieldNumber: 11)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PartsBalanced, rhs: PartsBalanced) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.shift != rhs.shift {return false}
+    if lhs.triggers != rhs.triggers {return false}
+    if lhs.frames != rhs.frames {return false}
+    if lhs.gaps != rhs.gaps {return false}
+    if lhs._verdicts != rhs._verdicts {return false}
+    if lhs.rejectsCommanded != rhs.rejectsCommanded {return false}
+    if lhs.rejectsConfirmed != rhs.rejectsConfirmed {return false}
+    if lhs.peerCount != rhs.peerCount {return false}
+    if lhs.imbalances != rhs.imbalances {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ChallengePieceInspected: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ChallengePieceInspected"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}piece_id\0\u{3}part_id\0\u{3}expected_category\0\u{3}found_category\0\u{1}passed\0\u{3}recipe_sha256\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.pieceID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.partID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.expectedCategory) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.foundCategory) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.passed) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.pieceID.isEmpty {
+      try visitor.visitSingularStringField(value: self.pieceID, fieldNumber: 2)
+    }
+    if !self.partID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partID, fieldNumber: 3)
+    }
+    if !self.expectedCategory.isEmpty {
+      try visitor.visitSingularStringField(value: self.expectedCategory, fieldNumber: 4)
+    }
+    if !self.foundCategory.isEmpty {
+      try visitor.visitSingularStringField(value: self.foundCategory, fieldNumber: 5)
+    }
+    if self.passed != false {
+      try visitor.visitSingularBoolField(value: self.passed, fieldNumber: 6)
+    }
+    if !self.recipeSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ChallengePieceInspected, rhs: ChallengePieceInspected) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.pieceID != rhs.pieceID {return false}
+    if lhs.partID != rhs.partID {return false}
+    if lhs.expectedCategory != rhs.expectedCategory {return false}
+    if lhs.foundCategory != rhs.foundCategory {return false}
+    if lhs.passed != rhs.passed {return false}
+    if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PartsSuspected: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PartsSuspected"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}parts\0\u{1}reason\0\u{3}hold_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._parts) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.holdID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._parts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if !self.holdID.isEmpty {
+      try visitor.visitSingularStringField(value: self.holdID, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PartsSuspected, rhs: PartsSuspected) -> Bool {
+    if lhs._parts != rhs._parts {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.holdID != rhs.holdID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PartReinspected: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PartReinspected"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}part_id\0\u{1}first\0\u{1}again\0\u{3}rework_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.partID) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._first) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._again) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reworkID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.partID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partID, fieldNumber: 1)
+    }
+    try { if let v = self._first {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._again {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if !self.reworkID.isEmpty {
+      try visitor.visitSingularStringField(value: self.reworkID, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PartReinspected, rhs: PartReinspected) -> Bool {
+    if lhs.partID != rhs.partID {return false}
+    if lhs._first != rhs._first {return false}
+    if lhs._again != rhs._again {return false}
+    if lhs.reworkID != rhs.reworkID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension RecipeMismatchDetected: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RecipeMismatchDetected"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}order_id\0\u{3}expected_sku\0\u{3}found_sku\0\u{1}evidence\0\u{3}line_held\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.expectedSku) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.foundSku) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.evidence) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.lineHeld) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.expectedSku.isEmpty {
+      try visitor.visitSingularStringField(value: self.expectedSku, fieldNumber: 3)
+    }
+    if !self.foundSku.isEmpty {
+      try visitor.visitSingularStringField(value: self.foundSku, fieldNumber: 4)
+    }
+    if !self.evidence.isEmpty {
+      try visitor.visitSingularStringField(value: self.evidence, fieldNumber: 5)
+    }
+    if self.lineHeld != false {
+      try visitor.visitSingularBoolField(value: self.lineHeld, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: RecipeMismatchDetected, rhs: RecipeMismatchDetected) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.expectedSku != rhs.expectedSku {return false}
+    if lhs.foundSku != rhs.foundSku {return false}
+    if lhs.evidence != rhs.evidence {return false}
+    if lhs.lineHeld != rhs.lineHeld {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ChangeoverInterlocked: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ChangeoverInterlocked"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}order_id\0\u{1}awaiting\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.awaiting) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.awaiting.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.awaiting, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ChangeoverInterlocked, rhs: ChangeoverInterlocked) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.awaiting != rhs.awaiting {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ChangeoverReleased: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ChangeoverReleased"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}order_id\0\u{3}first_trigger\0\u{3}recipe_sha256\0\u{1}confirmation\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._firstTrigger) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._confirmation) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    try { if let v = self._firstTrigger {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if !self.recipeSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 4)
+    }
+    try { if let v = self._confirmation {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ChangeoverReleased, rhs: ChangeoverReleased) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs._firstTrigger != rhs._firstTrigger {return false}
+    if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs._confirmation != rhs._confirmation {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ShadowRunEvaluated: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ShadowRunEvaluated"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}recipe_sha256\0\u{1}parts\0\u{1}escapes\0\u{1}overkills\0\u{3}escape_upper\0\u{3}overkill_upper\0\u{3}confidence_level\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.parts) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.escapes) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.overkills) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.escapeUpper) }()
+      case 7: try { try decoder.decodeSingularDoubleField(value: &self.overkillUpper) }()
+      case 8: try { try decoder.decodeSingularDoubleField(value: &self.confidenceLevel) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.recipeSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 2)
+    }
+    if self.parts != 0 {
+      try visitor.visitSingularUInt64Field(value: self.parts, fieldNumber: 3)
+    }
+    if self.escapes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.escapes, fieldNumber: 4)
+    }
+    if self.overkills != 0 {
+      try visitor.visitSingularUInt64Field(value: self.overkills, fieldNumber: 5)
+    }
+    if self.escapeUpper.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.escapeUpper, fieldNumber: 6)
+    }
+    if self.overkillUpper.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.overkillUpper, fieldNumber: 7)
+    }
+    if self.confidenceLevel.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.confidenceLevel, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ShadowRunEvaluated, rhs: ShadowRunEvaluated) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs.parts != rhs.parts {return false}
+    if lhs.escapes != rhs.escapes {return false}
+    if lhs.overkills != rhs.overkills {return false}
+    if lhs.escapeUpper != rhs.escapeUpper {return false}
+    if lhs.overkillUpper != rhs.overkillUpper {return false}
+    if lhs.confidenceLevel != rhs.confidenceLevel {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AutoRejectEnabled: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AutoRejectEnabled"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}recipe_sha256\0\u{1}decision\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.recipeSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 2)
+    }
+    try { if let v = self._decision {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: AutoRejectEnabled, rhs: AutoRejectEnabled) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs._decision != rhs._decision {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AutoRejectRevoked: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AutoRejectRevoked"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}recipe_sha256\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.recipeSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: AutoRejectRevoked, rhs: AutoRejectRevoked) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension GoldenSetVerified: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".GoldenSetVerified"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}recipe_sha256\0\u{1}pictures\0\u{1}deviating\0\u{3}set_sha256\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.pictures) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.deviating) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.setSha256) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.recipeSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 2)
+    }
+    if self.pictures != 0 {
+      try visitor.visitSingularUInt32Field(value: self.pictures, fieldNumber: 3)
+    }
+    if self.deviating != 0 {
+      try visitor.visitSingularUInt32Field(value: self.deviating, fieldNumber: 4)
+    }
+    if !self.setSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.setSha256, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: GoldenSetVerified, rhs: GoldenSetVerified) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs.pictures != rhs.pictures {return false}
+    if lhs.deviating != rhs.deviating {return false}
+    if lhs.setSha256 != rhs.setSha256 {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension BypassStarted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".BypassStarted"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}bypass_id\0\u{1}station\0\u{1}alternate\0\u{3}first_part_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.bypassID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.alternate) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.firstPartID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.bypassID.isEmpty {
+      try visitor.visitSingularStringField(value: self.bypassID, fieldNumber: 1)
+    }
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 2)
+    }
+    if !self.alternate.isEmpty {
+      try visitor.visitSingularStringField(value: self.alternate, fieldNumber: 3)
+    }
+    if !self.firstPartID.isEmpty {
+      try visitor.visitSingularStringField(value: self.firstPartID, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: BypassStarted, rhs: BypassStarted) -> Bool {
+    if lhs.bypassID != rhs.bypassID {return false}
+    if lhs.station != rhs.station {return false}
+    if lhs.alternate != rhs.alternate {return false}
+    if lhs.firstPartID != rhs.firstPartID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension BypassEnded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".BypassEnded"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}bypass_id\0\u{1}parts\0\u{3}verified_by_piece\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.bypassID) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._parts) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.verifiedByPiece) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.bypassID.isEmpty {
+      try visitor.visitSingularStringField(value: self.bypassID, fieldNumber: 1)
+    }
+    try { if let v = self._parts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.verifiedByPiece.isEmpty {
+      try visitor.visitSingularStringField(value: self.verifiedByPiece, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: BypassEnded, rhs: BypassEnded) -> Bool {
+    if lhs.bypassID != rhs.bypassID {return false}
+    if lhs._parts != rhs._parts {return false}
+    if lhs.verifiedByPiece != rhs.verifiedByPiece {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ControllerLost: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ControllerLost"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}controller\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.controller) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.controller.isEmpty {
+      try visitor.visitSingularStringField(value: self.controller, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ControllerLost, rhs: ControllerLost) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.controller != rhs.controller {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ControllerReturned: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ControllerReturned"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}controller\0\u{3}lost_for_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.controller) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.lostForUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.controller.isEmpty {
+      try visitor.visitSingularStringField(value: self.controller, fieldNumber: 2)
+    }
+    if self.lostForUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.lostForUs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ControllerReturned, rhs: ControllerReturned) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.controller != rhs.controller {return false}
+    if lhs.lostForUs != rhs.lostForUs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -8,7 +8,8 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
-/// Topic `materials`, written by erp-bridge, keyed by the lot's or shipment's id: what the ERP knows of lots and shipments.
+/// Topic `materials`, written by erp-bridge, keyed by the lot's or shipment's id: what the ERP knows of lots and
+/// shipments.
 
 package import SwiftProtobuf
 
@@ -20,6 +21,57 @@ package import SwiftProtobuf
 fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobuf.ProtobufAPIVersionCheck {
   struct _2: SwiftProtobuf.ProtobufAPIVersion_2 {}
   typealias Version = _2
+}
+
+/// What stock may be used for (ERP-21).
+package nonisolated enum StockType: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Not stated.
+  case unspecified // = 0
+
+  /// Free to use.
+  case unrestricted // = 1
+
+  /// Waits for inspection.
+  case qualityInspection // = 2
+
+  /// Must not be used.
+  case blocked // = 3
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .unrestricted
+    case 2: self = .qualityInspection
+    case 3: self = .blocked
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .unrestricted: return 1
+    case .qualityInspection: return 2
+    case .blocked: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [StockType] = [
+    .unspecified,
+    .unrestricted,
+    .qualityInspection,
+    .blocked,
+  ]
+
 }
 
 /// One step of erp-bridge's materials core.
@@ -112,6 +164,8 @@ package nonisolated struct MaterialRecord: Sendable {
 }
 
 /// A lot of material was received from a supplier (CTX-12, CTX-16).
+/// Example: material_lot_id: "ML-9" sku: "R-10K" supplier_id: "S-20" supplier_lot: "SL-4" purchase_order: "PO-77"
+/// material_document: "5000000" quantity: 5000 unit: "C62"
 package nonisolated struct MaterialLotReceived: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -147,6 +201,8 @@ package nonisolated struct MaterialLotReceived: Sendable {
 }
 
 /// A batch or part of it left for a customer (TRC-09, ERP-19).
+/// Example: shipment_id: "SH-31" customer_id: "C-5" customer_order: "CO-12" batch_ids: "B-117"
+/// shipping_document: "BOL-9"
 package nonisolated struct ShipmentDispatched: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -172,9 +228,610 @@ package nonisolated struct ShipmentDispatched: Sendable {
   package init() {}
 }
 
+/// An item's master data (CTX-02, ERP-05; FSMA product description, 21 CFR 1.1310).
+/// Catalogued: field number 30 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: sku: "PCB-7" description: "Control board" unit: "C62" gtin: "09521141000014" packaging: "tray of 20"
+/// food_traceability_list: false standard_cost { amount_minor: 1250 currency: "EUR" }
+package nonisolated struct ItemRegistered: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Item code.
+  package var sku: String = String()
+
+  /// Name with brand and variety.
+  package var description_p: String = String()
+
+  /// Base unit by UN/ECE Recommendation 20.
+  package var unit: String = String()
+
+  /// GS1 trade item number, 14 digits; empty where there is none.
+  package var gtin: String = String()
+
+  /// Packaging size and style.
+  package var packaging: String = String()
+
+  /// Whether it is on the FDA's Food Traceability List.
+  package var foodTraceabilityList: Bool = false
+
+  /// Standard cost of one base unit.
+  package var standardCost: Money {
+    get {_standardCost ?? Money()}
+    set {_standardCost = newValue}
+  }
+  /// Returns true if `standardCost` has been explicitly set.
+  package var hasStandardCost: Bool {self._standardCost != nil}
+  /// Clears the value of `standardCost`. Subsequent reads from it will return its default value.
+  package mutating func clearStandardCost() {self._standardCost = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _standardCost: Money? = nil
+}
+
+/// A place that lots are made at, shipped from or received at (FSMA location description, 21 CFR 1.1310).
+/// Catalogued: field number 31 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: location_id: "DC-2" name: "Acme DC South" phone: "+1-555-0100" address: "1 Main St, Austin, TX 78701, US"
+/// gln: "9521141100004"
+package nonisolated struct LocationRegistered: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The place.
+  package var locationID: String = String()
+
+  /// Business name.
+  package var name: String = String()
+
+  /// Telephone number.
+  package var phone: String = String()
+
+  /// Street, city, state, code, country.
+  package var address: String = String()
+
+  /// GS1 location number, 13 digits; empty where there is none.
+  package var gln: String = String()
+
+  /// FDA food facility registration number; empty where there is none.
+  package var facilityRegistration: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A supplier's master data (SUP-02, SUP-03, ERP-12).
+/// Catalogued: field number 32 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: supplier_id: "S-20" name: "Resistor GmbH" location_id: "S-20-1" approved: true
+package nonisolated struct SupplierRegistered: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Supplier.
+  package var supplierID: String = String()
+
+  /// Business name.
+  package var name: String = String()
+
+  /// Where it ships from.
+  package var locationID: String = String()
+
+  /// Whether it may deliver.
+  package var approved: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A customer's own requirement on inspection (CTX-17).
+/// Catalogued: field number 33 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: customer_id: "C-5" sku: "PCB-7" requirement_id: "CSR-5/3" text: "100 % solder inspection" revision: "3"
+package nonisolated struct CustomerRequirementRegistered: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Customer.
+  package var customerID: String = String()
+
+  /// Item code; empty for all.
+  package var sku: String = String()
+
+  /// The requirement.
+  package var requirementID: String = String()
+
+  /// What is required.
+  package var text: String = String()
+
+  /// Revision.
+  package var revision: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The ERP ordered material (ERP-13, ERP-14, SUP-03).
+/// Catalogued: field number 34 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: purchase_order: "PO-77" supplier_id: "S-20" lines { sku: "R-10K" quantity: 5000 unit: "C62" }
+/// due_at_us: 1715922000000000
+package nonisolated struct PurchaseOrderReceived: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Purchase order.
+  package var purchaseOrder: String = String()
+
+  /// Supplier.
+  package var supplierID: String = String()
+
+  /// Items and amounts; lots are not known yet.
+  package var lines: [LotQuantity] = []
+
+  /// When it is due, microseconds since 1970-01-01T00:00:00Z.
+  package var dueAtUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The ERP asks for the inspection of a lot (CTX-16, SUP-01, ERP-17).
+/// Catalogued: field number 35 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: inspection_lot: "30000000012" subject { lot_id: "ML-9" sku: "R-10K" quantity: 5000 unit: "C62" }
+/// purchase_order: "PO-77" sample_size: 125
+package nonisolated struct InspectionLotOpened: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The ERP's inspection lot.
+  package var inspectionLot: String = String()
+
+  /// Lot to be inspected.
+  package var subject: LotQuantity {
+    get {_subject ?? LotQuantity()}
+    set {_subject = newValue}
+  }
+  /// Returns true if `subject` has been explicitly set.
+  package var hasSubject: Bool {self._subject != nil}
+  /// Clears the value of `subject`. Subsequent reads from it will return its default value.
+  package mutating func clearSubject() {self._subject = nil}
+
+  /// Purchase order; empty for own product.
+  package var purchaseOrder: String = String()
+
+  /// Production order; empty for purchased material.
+  package var orderID: String = String()
+
+  /// Pieces to inspect; 0 for all.
+  package var sampleSize: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _subject: LotQuantity? = nil
+}
+
+/// The ERP posted material to an order (TRC-10, TRC-11, ERP-19).
+/// Catalogued: field number 36 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: consumed { lot_id: "ML-9" sku: "R-10K" quantity: 480 unit: "C62" } order_id: "WO-1001" batch_id: "B-117"
+/// material_document: "5000001"
+package nonisolated struct MaterialLotConsumed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// What was used.
+  package var consumed: LotQuantity {
+    get {_consumed ?? LotQuantity()}
+    set {_consumed = newValue}
+  }
+  /// Returns true if `consumed` has been explicitly set.
+  package var hasConsumed: Bool {self._consumed != nil}
+  /// Clears the value of `consumed`. Subsequent reads from it will return its default value.
+  package mutating func clearConsumed() {self._consumed = nil}
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Batch that contains it.
+  package var batchID: String = String()
+
+  /// Material document.
+  package var materialDocument: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _consumed: LotQuantity? = nil
+}
+
+/// Lots became other lots, each input with its own amount (TRC-11; FSMA transformation, 21 CFR 1.1350).
+/// Catalogued: field number 37 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: transformation_id: "WO-1001/1" order_id: "WO-1001" inputs { lot_id: "ML-9" sku: "R-10K" quantity: 480
+/// unit: "C62" } outputs { lot_id: "B-117" sku: "PCB-7" quantity: 240 unit: "C62" } location_id: "PLANT-1"
+/// completed_at_us: 1715922000000000
+package nonisolated struct LotTransformed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The transformation.
+  package var transformationID: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Lots used, each with the amount taken from it.
+  package var inputs: [LotQuantity] = []
+
+  /// Lots made; each lot id is new.
+  package var outputs: [LotQuantity] = []
+
+  /// Where; the source of the new traceability lot codes.
+  package var locationID: String = String()
+
+  /// When it was completed, microseconds since 1970-01-01T00:00:00Z.
+  package var completedAtUs: Int64 = 0
+
+  /// Reference documents.
+  package var documents: [DocumentReference] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A document of a peer (TRC-10, ERP-19).
+package nonisolated struct DocumentReference: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Kind; example "bill-of-lading", "material-document".
+  package var type: String = String()
+
+  /// Number.
+  package var number: String = String()
+
+  /// System that keeps it; example "erp".
+  package var peer: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Parts, lots or units were packed into a logistic unit (TRC-09, TRC-13; EPCIS AggregationEvent ADD).
+/// Catalogued: field number 38 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: parent_id: "195211410000000127" part_ids: "SN-000482" lots { lot_id: "B-117" sku: "PCB-7" quantity: 20
+/// unit: "C62" }
+package nonisolated struct UnitsAggregated: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Logistic unit, GS1 SSCC where there is one.
+  package var parentID: String = String()
+
+  /// Serialised parts and inner units.
+  package var partIds: [String] = []
+
+  /// Amounts of lots.
+  package var lots: [LotQuantity] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Parts, lots or units were taken out of a logistic unit (TRC-13; EPCIS AggregationEvent DELETE).
+/// Catalogued: field number 39 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: parent_id: "195211410000000127" part_ids: "SN-000482"
+package nonisolated struct UnitsDisaggregated: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Logistic unit.
+  package var parentID: String = String()
+
+  /// Serialised parts and inner units.
+  package var partIds: [String] = []
+
+  /// Amounts of lots; nothing named here or above means all.
+  package var lots: [LotQuantity] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The ERP moved stock between places or stock types (ERP-02, ERP-21).
+/// Catalogued: field number 40 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: moved { lot_id: "B-117" sku: "PCB-7" quantity: 240 unit: "C62" } from_location: "FG-1"
+/// to_location: "QA-CAGE" to_stock_type: STOCK_TYPE_BLOCKED material_document: "5000002"
+package nonisolated struct StockMoved: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// What was moved.
+  package var moved: LotQuantity {
+    get {_moved ?? LotQuantity()}
+    set {_moved = newValue}
+  }
+  /// Returns true if `moved` has been explicitly set.
+  package var hasMoved: Bool {self._moved != nil}
+  /// Clears the value of `moved`. Subsequent reads from it will return its default value.
+  package mutating func clearMoved() {self._moved = nil}
+
+  /// Storage location it left.
+  package var fromLocation: String = String()
+
+  /// Storage location it is at now.
+  package var toLocation: String = String()
+
+  /// Stock type it has now.
+  package var toStockType: StockType = .unspecified
+
+  /// Material document.
+  package var materialDocument: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _moved: LotQuantity? = nil
+}
+
+/// The ERP's stock of a lot at a moment, for mass balance and reconciliation (ERP-05, ERP-09, REL-04).
+/// Catalogued: field number 41 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: stock { lot_id: "B-117" sku: "PCB-7" quantity: 220 unit: "C62" } location: "FG-1"
+/// stock_type: STOCK_TYPE_UNRESTRICTED as_of_us: 1715922000000000
+package nonisolated struct StockReported: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Amount in stock.
+  package var stock: LotQuantity {
+    get {_stock ?? LotQuantity()}
+    set {_stock = newValue}
+  }
+  /// Returns true if `stock` has been explicitly set.
+  package var hasStock: Bool {self._stock != nil}
+  /// Clears the value of `stock`. Subsequent reads from it will return its default value.
+  package mutating func clearStock() {self._stock = nil}
+
+  /// Storage location.
+  package var location: String = String()
+
+  /// Stock type.
+  package var stockType: StockType = .unspecified
+
+  /// Moment it holds for, microseconds since 1970-01-01T00:00:00Z.
+  package var asOfUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _stock: LotQuantity? = nil
+}
+
+/// Scrap was rendered unusable and taken out of stock (ERP-07, TRC-11; IATF 16949 8.7.1.7).
+/// Catalogued: field number 42 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: destroyed { lot_id: "B-117" sku: "PCB-7" quantity: 8 unit: "C62" } method: "shredded"
+/// material_document: "5000003"
+package nonisolated struct LotDestroyed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// What was destroyed.
+  package var destroyed: LotQuantity {
+    get {_destroyed ?? LotQuantity()}
+    set {_destroyed = newValue}
+  }
+  /// Returns true if `destroyed` has been explicitly set.
+  package var hasDestroyed: Bool {self._destroyed != nil}
+  /// Clears the value of `destroyed`. Subsequent reads from it will return its default value.
+  package mutating func clearDestroyed() {self._destroyed = nil}
+
+  /// How.
+  package var method: String = String()
+
+  /// Material document.
+  package var materialDocument: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _destroyed: LotQuantity? = nil
+}
+
+/// Stock left the plant's books for a shipment or another use (ERP-19, TRC-09).
+/// Catalogued: field number 43 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: issued { lot_id: "B-117" sku: "PCB-7" quantity: 220 unit: "C62" } shipment_id: "SH-31"
+/// material_document: "4900001"
+package nonisolated struct GoodsIssued: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// What left.
+  package var issued: [LotQuantity] = []
+
+  /// Shipment; empty for another use.
+  package var shipmentID: String = String()
+
+  /// Material document.
+  package var materialDocument: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Amounts, units and places of a shipment (TRC-09, TRC-11; FSMA shipping, 21 CFR 1.1340).
+/// Catalogued: field number 44 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: shipment_id: "SH-31" lots { lot_id: "B-117" sku: "PCB-7" quantity: 220 unit: "C62" }
+/// parent_ids: "195211410000000127" from_location: "PLANT-1" to_location: "DC-2" documents { type: "bill-of-lading"
+/// number: "BOL-9" peer: "erp" }
+package nonisolated struct ShipmentDetailed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The shipment.
+  package var shipmentID: String = String()
+
+  /// Amounts of lots.
+  package var lots: [LotQuantity] = []
+
+  /// Logistic units.
+  package var parentIds: [String] = []
+
+  /// Where it left.
+  package var fromLocation: String = String()
+
+  /// Where it goes next; not the transporter.
+  package var toLocation: String = String()
+
+  /// Reference documents.
+  package var documents: [DocumentReference] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A shipment did not take place after all (TRC-09; CBV void_shipping).
+/// Catalogued: field number 45 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: shipment_id: "SH-31" reason: "truck cancelled" material_document: "4900002"
+package nonisolated struct ShipmentVoided: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The shipment.
+  package var shipmentID: String = String()
+
+  /// Why.
+  package var reason: String = String()
+
+  /// Reversing document.
+  package var materialDocument: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Goods came back from a customer or went back to a supplier (TRC-09, TRC-16, SUP-03).
+/// Catalogued: field number 46 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: return_id: "RMA-4" returned { lot_id: "B-117" sku: "PCB-7" quantity: 2 unit: "C62" } partner_id: "C-5"
+/// to_supplier: false reason: "field failure"
+package nonisolated struct GoodsReturned: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The return.
+  package var returnID: String = String()
+
+  /// What was returned.
+  package var returned: [LotQuantity] = []
+
+  /// Customer or supplier.
+  package var partnerID: String = String()
+
+  /// Whether it went to a supplier; else it came from a customer.
+  package var toSupplier: Bool = false
+
+  /// Why.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A customer complained (TRC-12, TRC-16).
+/// Catalogued: field number 47 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: complaint_id: "Q1-200000123" customer_id: "C-5" lot_ids: "B-117" part_ids: "SN-000482" text: "short on J4"
+package nonisolated struct ComplaintReceived: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The complaint.
+  package var complaintID: String = String()
+
+  /// Customer.
+  package var customerID: String = String()
+
+  /// Lots it names.
+  package var lotIds: [String] = []
+
+  /// Parts it names.
+  package var partIds: [String] = []
+
+  /// What the customer says.
+  package var text: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A document of the ERP was tied to a subject of ours, both ways searchable (TRC-10, ERP-19).
+/// Catalogued: field number 48 of MaterialRecord.Event.kind when a service first writes it.
+/// Example: subject_id: "B-117" document { type: "quality-notification" number: "200000123" peer: "erp" }
+package nonisolated struct DocumentLinked: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Part, lot, order, hold or shipment.
+  package var subjectID: String = String()
+
+  /// The document.
+  package var document: DocumentReference {
+    get {_document ?? DocumentReference()}
+    set {_document = newValue}
+  }
+  /// Returns true if `document` has been explicitly set.
+  package var hasDocument: Bool {self._document != nil}
+  /// Clears the value of `document`. Subsequent reads from it will return its default value.
+  package mutating func clearDocument() {self._document = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _document: DocumentReference? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "lineledger.v1"
+
+nonisolated extension StockType: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0STOCK_TYPE_UNSPECIFIED\0\u{1}STOCK_TYPE_UNRESTRICTED\0\u{1}STOCK_TYPE_QUALITY_INSPECTION\0\u{1}STOCK_TYPE_BLOCKED\0")
+}
 
 nonisolated extension MaterialRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".MaterialRecord"
@@ -426,6 +1083,969 @@ nonisolated extension ShipmentDispatched: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs.customerOrder != rhs.customerOrder {return false}
     if lhs.batchIds != rhs.batchIds {return false}
     if lhs.shippingDocument != rhs.shippingDocument {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ItemRegistered: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ItemRegistered"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sku\0\u{1}description\0\u{1}unit\0\u{1}gtin\0\u{1}packaging\0\u{3}food_traceability_list\0\u{3}standard_cost\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.sku) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.description_p) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.unit) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.gtin) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.packaging) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.foodTraceabilityList) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._standardCost) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.sku.isEmpty {
+      try visitor.visitSingularStringField(value: self.sku, fieldNumber: 1)
+    }
+    if !self.description_p.isEmpty {
+      try visitor.visitSingularStringField(value: self.description_p, fieldNumber: 2)
+    }
+    if !self.unit.isEmpty {
+      try visitor.visitSingularStringField(value: self.unit, fieldNumber: 3)
+    }
+    if !self.gtin.isEmpty {
+      try visitor.visitSingularStringField(value: self.gtin, fieldNumber: 4)
+    }
+    if !self.packaging.isEmpty {
+      try visitor.visitSingularStringField(value: self.packaging, fieldNumber: 5)
+    }
+    if self.foodTraceabilityList != false {
+      try visitor.visitSingularBoolField(value: self.foodTraceabilityList, fieldNumber: 6)
+    }
+    try { if let v = self._standardCost {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ItemRegistered, rhs: ItemRegistered) -> Bool {
+    if lhs.sku != rhs.sku {return false}
+    if lhs.description_p != rhs.description_p {return false}
+    if lhs.unit != rhs.unit {return false}
+    if lhs.gtin != rhs.gtin {return false}
+    if lhs.packaging != rhs.packaging {return false}
+    if lhs.foodTraceabilityList != rhs.foodTraceabilityList {return false}
+    if lhs._standardCost != rhs._standardCost {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LocationRegistered: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LocationRegistered"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}location_id\0\u{1}name\0\u{1}phone\0\u{1}address\0\u{1}gln\0\u{3}facility_registration\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.locationID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.phone) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.gln) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.facilityRegistration) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.locationID.isEmpty {
+      try visitor.visitSingularStringField(value: self.locationID, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if !self.phone.isEmpty {
+      try visitor.visitSingularStringField(value: self.phone, fieldNumber: 3)
+    }
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 4)
+    }
+    if !self.gln.isEmpty {
+      try visitor.visitSingularStringField(value: self.gln, fieldNumber: 5)
+    }
+    if !self.facilityRegistration.isEmpty {
+      try visitor.visitSingularStringField(value: self.facilityRegistration, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: LocationRegistered, rhs: LocationRegistered) -> Bool {
+    if lhs.locationID != rhs.locationID {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.phone != rhs.phone {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.gln != rhs.gln {return false}
+    if lhs.facilityRegistration != rhs.facilityRegistration {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SupplierRegistered: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SupplierRegistered"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}supplier_id\0\u{1}name\0\u{3}location_id\0\u{1}approved\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.supplierID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.locationID) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.approved) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.supplierID.isEmpty {
+      try visitor.visitSingularStringField(value: self.supplierID, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if !self.locationID.isEmpty {
+      try visitor.visitSingularStringField(value: self.locationID, fieldNumber: 3)
+    }
+    if self.approved != false {
+      try visitor.visitSingularBoolField(value: self.approved, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: SupplierRegistered, rhs: SupplierRegistered) -> Bool {
+    if lhs.supplierID != rhs.supplierID {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.locationID != rhs.locationID {return false}
+    if lhs.approved != rhs.approved {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CustomerRequirementRegistered: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CustomerRequirementRegistered"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}customer_id\0\u{1}sku\0\u{3}requirement_id\0\u{1}text\0\u{1}revision\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.customerID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.sku) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.requirementID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.revision) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.customerID.isEmpty {
+      try visitor.visitSingularStringField(value: self.customerID, fieldNumber: 1)
+    }
+    if !self.sku.isEmpty {
+      try visitor.visitSingularStringField(value: self.sku, fieldNumber: 2)
+    }
+    if !self.requirementID.isEmpty {
+      try visitor.visitSingularStringField(value: self.requirementID, fieldNumber: 3)
+    }
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 4)
+    }
+    if !self.revision.isEmpty {
+      try visitor.visitSingularStringField(value: self.revision, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: CustomerRequirementRegistered, rhs: CustomerRequirementRegistered) -> Bool {
+    if lhs.customerID != rhs.customerID {return false}
+    if lhs.sku != rhs.sku {return false}
+    if lhs.requirementID != rhs.requirementID {return false}
+    if lhs.text != rhs.text {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PurchaseOrderReceived: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PurchaseOrderReceived"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}purchase_order\0\u{3}supplier_id\0\u{1}lines\0\u{3}due_at_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.purchaseOrder) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.supplierID) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.lines) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.dueAtUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.purchaseOrder.isEmpty {
+      try visitor.visitSingularStringField(value: self.purchaseOrder, fieldNumber: 1)
+    }
+    if !self.supplierID.isEmpty {
+      try visitor.visitSingularStringField(value: self.supplierID, fieldNumber: 2)
+    }
+    if !self.lines.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.lines, fieldNumber: 3)
+    }
+    if self.dueAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.dueAtUs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PurchaseOrderReceived, rhs: PurchaseOrderReceived) -> Bool {
+    if lhs.purchaseOrder != rhs.purchaseOrder {return false}
+    if lhs.supplierID != rhs.supplierID {return false}
+    if lhs.lines != rhs.lines {return false}
+    if lhs.dueAtUs != rhs.dueAtUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension InspectionLotOpened: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".InspectionLotOpened"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}inspection_lot\0\u{1}subject\0\u{3}purchase_order\0\u{3}order_id\0\u{3}sample_size\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.inspectionLot) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._subject) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.purchaseOrder) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.sampleSize) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.inspectionLot.isEmpty {
+      try visitor.visitSingularStringField(value: self.inspectionLot, fieldNumber: 1)
+    }
+    try { if let v = self._subject {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.purchaseOrder.isEmpty {
+      try visitor.visitSingularStringField(value: self.purchaseOrder, fieldNumber: 3)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 4)
+    }
+    if self.sampleSize != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sampleSize, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: InspectionLotOpened, rhs: InspectionLotOpened) -> Bool {
+    if lhs.inspectionLot != rhs.inspectionLot {return false}
+    if lhs._subject != rhs._subject {return false}
+    if lhs.purchaseOrder != rhs.purchaseOrder {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.sampleSize != rhs.sampleSize {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension MaterialLotConsumed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MaterialLotConsumed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}consumed\0\u{3}order_id\0\u{3}batch_id\0\u{3}material_document\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._consumed) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.batchID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.materialDocument) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._consumed {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.batchID.isEmpty {
+      try visitor.visitSingularStringField(value: self.batchID, fieldNumber: 3)
+    }
+    if !self.materialDocument.isEmpty {
+      try visitor.visitSingularStringField(value: self.materialDocument, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: MaterialLotConsumed, rhs: MaterialLotConsumed) -> Bool {
+    if lhs._consumed != rhs._consumed {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.batchID != rhs.batchID {return false}
+    if lhs.materialDocument != rhs.materialDocument {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LotTransformed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LotTransformed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}transformation_id\0\u{3}order_id\0\u{1}inputs\0\u{1}outputs\0\u{3}location_id\0\u{3}completed_at_us\0\u{1}documents\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.transformationID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.inputs) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.outputs) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.locationID) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.completedAtUs) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.documents) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.transformationID.isEmpty {
+      try visitor.visitSingularStringField(value: self.transformationID, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.inputs.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.inputs, fieldNumber: 3)
+    }
+    if !self.outputs.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.outputs, fieldNumber: 4)
+    }
+    if !self.locationID.isEmpty {
+      try visitor.visitSingularStringField(value: self.locationID, fieldNumber: 5)
+    }
+    if self.completedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.completedAtUs, fieldNumber: 6)
+    }
+    if !self.documents.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.documents, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: LotTransformed, rhs: LotTransformed) -> Bool {
+    if lhs.transformationID != rhs.transformationID {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.inputs != rhs.inputs {return false}
+    if lhs.outputs != rhs.outputs {return false}
+    if lhs.locationID != rhs.locationID {return false}
+    if lhs.completedAtUs != rhs.completedAtUs {return false}
+    if lhs.documents != rhs.documents {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DocumentReference: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DocumentReference"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}number\0\u{1}peer\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.type) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.number) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.peer) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.type.isEmpty {
+      try visitor.visitSingularStringField(value: self.type, fieldNumber: 1)
+    }
+    if !self.number.isEmpty {
+      try visitor.visitSingularStringField(value: self.number, fieldNumber: 2)
+    }
+    if !self.peer.isEmpty {
+      try visitor.visitSingularStringField(value: self.peer, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: DocumentReference, rhs: DocumentReference) -> Bool {
+    if lhs.type != rhs.type {return false}
+    if lhs.number != rhs.number {return false}
+    if lhs.peer != rhs.peer {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension UnitsAggregated: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".UnitsAggregated"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}parent_id\0\u{3}part_ids\0\u{1}lots\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.parentID) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.partIds) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.lots) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.parentID.isEmpty {
+      try visitor.visitSingularStringField(value: self.parentID, fieldNumber: 1)
+    }
+    if !self.partIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.partIds, fieldNumber: 2)
+    }
+    if !self.lots.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.lots, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: UnitsAggregated, rhs: UnitsAggregated) -> Bool {
+    if lhs.parentID != rhs.parentID {return false}
+    if lhs.partIds != rhs.partIds {return false}
+    if lhs.lots != rhs.lots {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension UnitsDisaggregated: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".UnitsDisaggregated"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}parent_id\0\u{3}part_ids\0\u{1}lots\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.parentID) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.partIds) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.lots) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.parentID.isEmpty {
+      try visitor.visitSingularStringField(value: self.parentID, fieldNumber: 1)
+    }
+    if !self.partIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.partIds, fieldNumber: 2)
+    }
+    if !self.lots.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.lots, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: UnitsDisaggregated, rhs: UnitsDisaggregated) -> Bool {
+    if lhs.parentID != rhs.parentID {return false}
+    if lhs.partIds != rhs.partIds {return false}
+    if lhs.lots != rhs.lots {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension StockMoved: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".StockMoved"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}moved\0\u{3}from_location\0\u{3}to_location\0\u{3}to_stock_type\0\u{3}material_document\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._moved) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.fromLocation) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.toLocation) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.toStockType) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.materialDocument) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._moved {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.fromLocation.isEmpty {
+      try visitor.visitSingularStringField(value: self.fromLocation, fieldNumber: 2)
+    }
+    if !self.toLocation.isEmpty {
+      try visitor.visitSingularStringField(value: self.toLocation, fieldNumber: 3)
+    }
+    if self.toStockType != .unspecified {
+      try visitor.visitSingularEnumField(value: self.toStockType, fieldNumber: 4)
+    }
+    if !self.materialDocument.isEmpty {
+      try visitor.visitSingularStringField(value: self.materialDocument, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: StockMoved, rhs: StockMoved) -> Bool {
+    if lhs._moved != rhs._moved {return false}
+    if lhs.fromLocation != rhs.fromLocation {return false}
+    if lhs.toLocation != rhs.toLocation {return false}
+    if lhs.toStockType != rhs.toStockType {return false}
+    if lhs.materialDocument != rhs.materialDocument {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension StockReported: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".StockReported"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stock\0\u{1}location\0\u{3}stock_type\0\u{3}as_of_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._stock) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.location) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.stockType) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.asOfUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._stock {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.location.isEmpty {
+      try visitor.visitSingularStringField(value: self.location, fieldNumber: 2)
+    }
+    if self.stockType != .unspecified {
+      try visitor.visitSingularEnumField(value: self.stockType, fieldNumber: 3)
+    }
+    if self.asOfUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.asOfUs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: StockReported, rhs: StockReported) -> Bool {
+    if lhs._stock != rhs._stock {return false}
+    if lhs.location != rhs.location {return false}
+    if lhs.stockType != rhs.stockType {return false}
+    if lhs.asOfUs != rhs.asOfUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LotDestroyed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LotDestroyed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}destroyed\0\u{1}method\0\u{3}material_document\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._destroyed) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.method) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.materialDocument) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._destroyed {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.method.isEmpty {
+      try visitor.visitSingularStringField(value: self.method, fieldNumber: 2)
+    }
+    if !self.materialDocument.isEmpty {
+      try visitor.visitSingularStringField(value: self.materialDocument, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: LotDestroyed, rhs: LotDestroyed) -> Bool {
+    if lhs._destroyed != rhs._destroyed {return false}
+    if lhs.method != rhs.method {return false}
+    if lhs.materialDocument != rhs.materialDocument {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension GoodsIssued: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".GoodsIssued"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}issued\0\u{3}shipment_id\0\u{3}material_document\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.issued) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.shipmentID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.materialDocument) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.issued.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.issued, fieldNumber: 1)
+    }
+    if !self.shipmentID.isEmpty {
+      try visitor.visitSingularStringField(value: self.shipmentID, fieldNumber: 2)
+    }
+    if !self.materialDocument.isEmpty {
+      try visitor.visitSingularStringField(value: self.materialDocument, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: GoodsIssued, rhs: GoodsIssued) -> Bool {
+    if lhs.issued != rhs.issued {return false}
+    if lhs.shipmentID != rhs.shipmentID {return false}
+    if lhs.materialDocument != rhs.materialDocument {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ShipmentDetailed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ShipmentDetailed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}shipment_id\0\u{1}lots\0\u{3}parent_ids\0\u{3}from_location\0\u{3}to_location\0\u{1}documents\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.shipmentID) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.lots) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.parentIds) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.fromLocation) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.toLocation) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.documents) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.shipmentID.isEmpty {
+      try visitor.visitSingularStringField(value: self.shipmentID, fieldNumber: 1)
+    }
+    if !self.lots.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.lots, fieldNumber: 2)
+    }
+    if !self.parentIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.parentIds, fieldNumber: 3)
+    }
+    if !self.fromLocation.isEmpty {
+      try visitor.visitSingularStringField(value: self.fromLocation, fieldNumber: 4)
+    }
+    if !self.toLocation.isEmpty {
+      try visitor.visitSingularStringField(value: self.toLocation, fieldNumber: 5)
+    }
+    if !self.documents.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.documents, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ShipmentDetailed, rhs: ShipmentDetailed) -> Bool {
+    if lhs.shipmentID != rhs.shipmentID {return false}
+    if lhs.lots != rhs.lots {return false}
+    if lhs.parentIds != rhs.parentIds {return false}
+    if lhs.fromLocation != rhs.fromLocation {return false}
+    if lhs.toLocation != rhs.toLocation {return false}
+    if lhs.documents != rhs.documents {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ShipmentVoided: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ShipmentVoided"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}shipment_id\0\u{1}reason\0\u{3}material_document\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.shipmentID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.materialDocument) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.shipmentID.isEmpty {
+      try visitor.visitSingularStringField(value: self.shipmentID, fieldNumber: 1)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if !self.materialDocument.isEmpty {
+      try visitor.visitSingularStringField(value: self.materialDocument, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ShipmentVoided, rhs: ShipmentVoided) -> Bool {
+    if lhs.shipmentID != rhs.shipmentID {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.materialDocument != rhs.materialDocument {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension GoodsReturned: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".GoodsReturned"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}return_id\0\u{1}returned\0\u{3}partner_id\0\u{3}to_supplier\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.returnID) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.returned) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.partnerID) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.toSupplier) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.returnID.isEmpty {
+      try visitor.visitSingularStringField(value: self.returnID, fieldNumber: 1)
+    }
+    if !self.returned.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.returned, fieldNumber: 2)
+    }
+    if !self.partnerID.isEmpty {
+      try visitor.visitSingularStringField(value: self.partnerID, fieldNumber: 3)
+    }
+    if self.toSupplier != false {
+      try visitor.visitSingularBoolField(value: self.toSupplier, fieldNumber: 4)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: GoodsReturned, rhs: GoodsReturned) -> Bool {
+    if lhs.returnID != rhs.returnID {return false}
+    if lhs.returned != rhs.returned {return false}
+    if lhs.partnerID != rhs.partnerID {return false}
+    if lhs.toSupplier != rhs.toSupplier {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ComplaintReceived: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ComplaintReceived"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}complaint_id\0\u{3}customer_id\0\u{3}lot_ids\0\u{3}part_ids\0\u{1}text\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.complaintID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.customerID) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.lotIds) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.partIds) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.complaintID.isEmpty {
+      try visitor.visitSingularStringField(value: self.complaintID, fieldNumber: 1)
+    }
+    if !self.customerID.isEmpty {
+      try visitor.visitSingularStringField(value: self.customerID, fieldNumber: 2)
+    }
+    if !self.lotIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.lotIds, fieldNumber: 3)
+    }
+    if !self.partIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.partIds, fieldNumber: 4)
+    }
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ComplaintReceived, rhs: ComplaintReceived) -> Bool {
+    if lhs.complaintID != rhs.complaintID {return false}
+    if lhs.customerID != rhs.customerID {return false}
+    if lhs.lotIds != rhs.lotIds {return false}
+    if lhs.partIds != rhs.partIds {return false}
+    if lhs.text != rhs.text {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DocumentLinked: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DocumentLinked"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}subject_id\0\u{1}document\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.subjectID) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._document) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.subjectID.isEmpty {
+      try visitor.visitSingularStringField(value: self.subjectID, fieldNumber: 1)
+    }
+    try { if let v = self._document {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: DocumentLinked, rhs: DocumentLinked) -> Bool {
+    if lhs.subjectID != rhs.subjectID {return false}
+    if lhs._document != rhs._document {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -136,6 +136,81 @@ package nonisolated enum SubjectKind: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+/// What becomes of nonconforming product (ISO 9001 8.7.1, IATF 16949 8.7.1).
+package nonisolated enum Disposition: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Not stated.
+  case unspecified // = 0
+
+  /// Accepted under a concession.
+  case useAsIs // = 1
+
+  /// Made to conform, then inspected again.
+  case rework // = 2
+
+  /// Made usable without conforming; needs a concession.
+  case repair // = 3
+
+  /// Destroyed.
+  case scrap // = 4
+
+  /// Sent back to the supplier.
+  case `return` // = 5
+
+  /// Used for a product with lesser requirements.
+  case regrade // = 6
+
+  /// Found to conform after all.
+  case release // = 7
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .useAsIs
+    case 2: self = .rework
+    case 3: self = .repair
+    case 4: self = .scrap
+    case 5: self = .return
+    case 6: self = .regrade
+    case 7: self = .release
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .useAsIs: return 1
+    case .rework: return 2
+    case .repair: return 3
+    case .scrap: return 4
+    case .return: return 5
+    case .regrade: return 6
+    case .release: return 7
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [Disposition] = [
+    .unspecified,
+    .useAsIs,
+    .rework,
+    .repair,
+    .scrap,
+    .return,
+    .regrade,
+    .release,
+  ]
+
+}
+
 /// Names a record for ever: it is numbered by the writer, so it stays the same after a spool, a mirror or a restore.
 package nonisolated struct Origin: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -333,6 +408,7 @@ package nonisolated struct Envelope: Sendable {
 }
 
 /// First record of every epoch: a new owner of the partition has begun to write.
+/// Example: epoch: 4 instance: "inspector-7f3a"
 package nonisolated struct WriterTookOver: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -426,6 +502,11 @@ package nonisolated struct ProductionContext: Sendable {
 }
 
 /// A hold was placed: its subject is blocked while any hold on it is open (MES-01, ERP-02, ERP-21).
+/// Catalogued: field number 46 of ProductionRecord.Event.kind when a service first writes it.
+/// Catalogued: field number 49 of MaterialRecord.Event.kind when a service first writes it.
+/// Catalogued: field number 39 of AlarmRecord.Event.kind when a service first writes it.
+/// Example: hold_id: "hold-vision-1-9" subject_kind: SUBJECT_KIND_BATCH subject_id: "B-117"
+/// reason: "3 of 20 parts failed" defect_category: "short" part_id: "vision-1/4/482" rule: "reaction-plan:window"
 package nonisolated struct HoldPlaced: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -490,6 +571,128 @@ package nonisolated struct HoldPlaced: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
+/// An amount of one lot or item; a count of pieces has the unit C62.
+package nonisolated struct LotQuantity: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Material lot or batch; empty for stock that is not kept by lot.
+  package var lotID: String = String()
+
+  /// Item code.
+  package var sku: String = String()
+
+  /// Amount, in `unit`.
+  package var quantity: Double = 0
+
+  /// Unit by UN/ECE Recommendation 20; example "KGM".
+  package var unit: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Counts of parts; their sum is every part that passed the station.
+package nonisolated struct PartCounts: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Parts that passed (RES-05).
+  package var accepted: UInt64 = 0
+
+  /// Parts that failed (RES-06).
+  package var rejected: UInt64 = 0
+
+  /// Parts in the grey zone (RES-07).
+  package var uncertain: UInt64 = 0
+
+  /// Parts without a verdict.
+  package var missed: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// An unbroken run of parts of one station, both ends included.
+package nonisolated struct PartRange: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Station.
+  package var station: String = String()
+
+  /// First part.
+  package var firstPartID: String = String()
+
+  /// Last part.
+  package var lastPartID: String = String()
+
+  /// Parts in the run.
+  package var parts: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// An amount of money, exact.
+package nonisolated struct Money: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Amount in minor units of the currency; example 1250 for 12.50 EUR.
+  package var amountMinor: Int64 = 0
+
+  /// Currency by ISO 4217; example "EUR".
+  package var currency: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A service took a person's decision on; its own later events follow from it (TRC-05). Shared by all topics whose
+/// writers obey decisions.
+/// Catalogued: field number 52 of InspectionRecord.Event.kind when a service first writes it.
+/// Catalogued: field number 47 of ProductionRecord.Event.kind when a service first writes it.
+/// Catalogued: field number 50 of MaterialRecord.Event.kind when a service first writes it.
+/// Catalogued: field number 30 of DeliveryRecord.Event.kind when a service first writes it.
+/// Example: decision { site: "berlin" topic: "decisions" epoch: 3 sequence: 41 } kind: "hold_released"
+/// subject: "B-2024-117"
+package nonisolated struct DecisionAdopted: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Origin of the decision's record.
+  package var decision: Origin {
+    get {_decision ?? Origin()}
+    set {_decision = newValue}
+  }
+  /// Returns true if `decision` has been explicitly set.
+  package var hasDecision: Bool {self._decision != nil}
+  /// Clears the value of `decision`. Subsequent reads from it will return its default value.
+  package mutating func clearDecision() {self._decision = nil}
+
+  /// Kind of the decision, as in `DecisionRecord`; example "hold_released".
+  package var kind: String = String()
+
+  /// What was decided about.
+  package var subject: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _decision: Origin? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "lineledger.v1"
@@ -500,6 +703,10 @@ nonisolated extension ChangeoverState: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension SubjectKind: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SUBJECT_KIND_UNSPECIFIED\0\u{1}SUBJECT_KIND_PART\0\u{1}SUBJECT_KIND_BATCH\0\u{1}SUBJECT_KIND_MATERIAL_LOT\0\u{1}SUBJECT_KIND_ORDER\0\u{1}SUBJECT_KIND_LINE\0\u{1}SUBJECT_KIND_STATION\0")
+}
+
+nonisolated extension Disposition: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0DISPOSITION_UNSPECIFIED\0\u{1}DISPOSITION_USE_AS_IS\0\u{1}DISPOSITION_REWORK\0\u{1}DISPOSITION_REPAIR\0\u{1}DISPOSITION_SCRAP\0\u{1}DISPOSITION_RETURN\0\u{1}DISPOSITION_REGRADE\0\u{1}DISPOSITION_RELEASE\0")
 }
 
 nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1112,6 +1319,220 @@ nonisolated extension HoldPlaced: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LotQuantity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LotQuantity"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}lot_id\0\u{1}sku\0\u{1}quantity\0\u{1}unit\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.lotID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.sku) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.quantity) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.unit) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.lotID.isEmpty {
+      try visitor.visitSingularStringField(value: self.lotID, fieldNumber: 1)
+    }
+    if !self.sku.isEmpty {
+      try visitor.visitSingularStringField(value: self.sku, fieldNumber: 2)
+    }
+    if self.quantity.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.quantity, fieldNumber: 3)
+    }
+    if !self.unit.isEmpty {
+      try visitor.visitSingularStringField(value: self.unit, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: LotQuantity, rhs: LotQuantity) -> Bool {
+    if lhs.lotID != rhs.lotID {return false}
+    if lhs.sku != rhs.sku {return false}
+    if lhs.quantity != rhs.quantity {return false}
+    if lhs.unit != rhs.unit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PartCounts: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PartCounts"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}accepted\0\u{1}rejected\0\u{1}uncertain\0\u{1}missed\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.accepted) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.rejected) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.uncertain) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.missed) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.accepted != 0 {
+      try visitor.visitSingularUInt64Field(value: self.accepted, fieldNumber: 1)
+    }
+    if self.rejected != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rejected, fieldNumber: 2)
+    }
+    if self.uncertain != 0 {
+      try visitor.visitSingularUInt64Field(value: self.uncertain, fieldNumber: 3)
+    }
+    if self.missed != 0 {
+      try visitor.visitSingularUInt64Field(value: self.missed, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PartCounts, rhs: PartCounts) -> Bool {
+    if lhs.accepted != rhs.accepted {return false}
+    if lhs.rejected != rhs.rejected {return false}
+    if lhs.uncertain != rhs.uncertain {return false}
+    if lhs.missed != rhs.missed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PartRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PartRange"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}first_part_id\0\u{3}last_part_id\0\u{1}parts\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.firstPartID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.lastPartID) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.parts) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 1)
+    }
+    if !self.firstPartID.isEmpty {
+      try visitor.visitSingularStringField(value: self.firstPartID, fieldNumber: 2)
+    }
+    if !self.lastPartID.isEmpty {
+      try visitor.visitSingularStringField(value: self.lastPartID, fieldNumber: 3)
+    }
+    if self.parts != 0 {
+      try visitor.visitSingularUInt64Field(value: self.parts, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: PartRange, rhs: PartRange) -> Bool {
+    if lhs.station != rhs.station {return false}
+    if lhs.firstPartID != rhs.firstPartID {return false}
+    if lhs.lastPartID != rhs.lastPartID {return false}
+    if lhs.parts != rhs.parts {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Money: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Money"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}amount_minor\0\u{1}currency\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.amountMinor) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.currency) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.amountMinor != 0 {
+      try visitor.visitSingularInt64Field(value: self.amountMinor, fieldNumber: 1)
+    }
+    if !self.currency.isEmpty {
+      try visitor.visitSingularStringField(value: self.currency, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Money, rhs: Money) -> Bool {
+    if lhs.amountMinor != rhs.amountMinor {return false}
+    if lhs.currency != rhs.currency {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DecisionAdopted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DecisionAdopted"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}decision\0\u{1}kind\0\u{1}subject\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.subject) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._decision {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 2)
+    }
+    if !self.subject.isEmpty {
+      try visitor.visitSingularStringField(value: self.subject, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: DecisionAdopted, rhs: DecisionAdopted) -> Bool {
+    if lhs._decision != rhs._decision {return false}
+    if lhs.kind != rhs.kind {return false}
+    if lhs.subject != rhs.subject {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

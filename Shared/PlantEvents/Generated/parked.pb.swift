@@ -8,7 +8,8 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
-/// Topics `<service>-parked`, each written by its service: records that could not be understood, kept whole for a re-drive (M19).
+/// Topics `<service>-parked`, each written by its service: records that could not be understood, kept whole for a re-
+/// drive (M19).
 
 #if canImport(FoundationEssentials)
 package import FoundationEssentials
@@ -95,6 +96,8 @@ package nonisolated struct ParkedRecord: Sendable {
 }
 
 /// A record was set aside; the stream went on.
+/// Example: source_topic: "lineledger.berlin.inspections" source_offset: 4711 reason: "meta: missing; a foreign record?"
+/// value: "\xff\x00"
 package nonisolated struct RecordParked: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -121,6 +124,79 @@ package nonisolated struct RecordParked: Sendable {
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+}
+
+/// A parked record was handled after all (REL-02, REL-04, M19).
+/// Catalogued: field number 30 of ParkedRecord.Event.kind when a service first writes it.
+/// Example: source_topic: "lineledger.berlin.inspections" source_offset: 4711 decision { site: "berlin"
+/// topic: "decisions" epoch: 3 sequence: 70 }
+package nonisolated struct RecordRedriven: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Full name of the topic it came from.
+  package var sourceTopic: String = String()
+
+  /// Partition it came from.
+  package var sourcePartition: UInt32 = 0
+
+  /// Offset in that partition.
+  package var sourceOffset: Int64 = 0
+
+  /// Origin of the person's decision; absent when a newer build understood it by itself.
+  package var decision: Origin {
+    get {_decision ?? Origin()}
+    set {_decision = newValue}
+  }
+  /// Returns true if `decision` has been explicitly set.
+  package var hasDecision: Bool {self._decision != nil}
+  /// Clears the value of `decision`. Subsequent reads from it will return its default value.
+  package mutating func clearDecision() {self._decision = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _decision: Origin? = nil
+}
+
+/// A parked record was given up (REL-04, M19).
+/// Catalogued: field number 31 of ParkedRecord.Event.kind when a service first writes it.
+/// Example: source_topic: "lineledger.berlin.inspections" source_offset: 4711 reason: "test data" decision {
+/// site: "berlin" topic: "decisions" epoch: 3 sequence: 71 }
+package nonisolated struct RecordDiscarded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Full name of the topic it came from.
+  package var sourceTopic: String = String()
+
+  /// Partition it came from.
+  package var sourcePartition: UInt32 = 0
+
+  /// Offset in that partition.
+  package var sourceOffset: Int64 = 0
+
+  /// Why.
+  package var reason: String = String()
+
+  /// Origin of the person's decision.
+  package var decision: Origin {
+    get {_decision ?? Origin()}
+    set {_decision = newValue}
+  }
+  /// Returns true if `decision` has been explicitly set.
+  package var hasDecision: Bool {self._decision != nil}
+  /// Clears the value of `decision`. Subsequent reads from it will return its default value.
+  package mutating func clearDecision() {self._decision = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _decision: Origin? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -283,6 +359,109 @@ nonisolated extension RecordParked: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.reason != rhs.reason {return false}
     if lhs.key != rhs.key {return false}
     if lhs.value != rhs.value {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension RecordRedriven: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RecordRedriven"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_topic\0\u{3}source_partition\0\u{3}source_offset\0\u{1}decision\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.sourceTopic) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.sourcePartition) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.sourceOffset) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.sourceTopic.isEmpty {
+      try visitor.visitSingularStringField(value: self.sourceTopic, fieldNumber: 1)
+    }
+    if self.sourcePartition != 0 {
+      try visitor.visitSingularUInt32Field(value: self.sourcePartition, fieldNumber: 2)
+    }
+    if self.sourceOffset != 0 {
+      try visitor.visitSingularInt64Field(value: self.sourceOffset, fieldNumber: 3)
+    }
+    try { if let v = self._decision {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: RecordRedriven, rhs: RecordRedriven) -> Bool {
+    if lhs.sourceTopic != rhs.sourceTopic {return false}
+    if lhs.sourcePartition != rhs.sourcePartition {return false}
+    if lhs.sourceOffset != rhs.sourceOffset {return false}
+    if lhs._decision != rhs._decision {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension RecordDiscarded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RecordDiscarded"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_topic\0\u{3}source_partition\0\u{3}source_offset\0\u{1}reason\0\u{1}decision\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.sourceTopic) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.sourcePartition) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.sourceOffset) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.sourceTopic.isEmpty {
+      try visitor.visitSingularStringField(value: self.sourceTopic, fieldNumber: 1)
+    }
+    if self.sourcePartition != 0 {
+      try visitor.visitSingularUInt32Field(value: self.sourcePartition, fieldNumber: 2)
+    }
+    if self.sourceOffset != 0 {
+      try visitor.visitSingularInt64Field(value: self.sourceOffset, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    try { if let v = self._decision {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: RecordDiscarded, rhs: RecordDiscarded) -> Bool {
+    if lhs.sourceTopic != rhs.sourceTopic {return false}
+    if lhs.sourcePartition != rhs.sourcePartition {return false}
+    if lhs.sourceOffset != rhs.sourceOffset {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs._decision != rhs._decision {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

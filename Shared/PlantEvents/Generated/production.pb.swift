@@ -8,7 +8,8 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
-/// Topic `production`, written by mes-bridge, keyed by line: orders, batches, shifts and changeovers as the plant runs them.
+/// Topic `production`, written by mes-bridge, keyed by line: orders, batches, shifts and changeovers as the plant runs
+/// them.
 
 package import SwiftProtobuf
 
@@ -20,6 +21,69 @@ package import SwiftProtobuf
 fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobuf.ProtobufAPIVersionCheck {
   struct _2: SwiftProtobuf.ProtobufAPIVersion_2 {}
   typealias Version = _2
+}
+
+/// State of a line (ISO 22400-2 time model).
+package nonisolated enum LineState: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Not stated.
+  case unspecified // = 0
+
+  /// It makes product.
+  case running // = 1
+
+  /// It could run, but has nothing to do.
+  case idle // = 2
+
+  /// It is stopped.
+  case stopped // = 3
+
+  /// It is being set up.
+  case setup // = 4
+
+  /// It is being maintained.
+  case maintenance // = 5
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .running
+    case 2: self = .idle
+    case 3: self = .stopped
+    case 4: self = .setup
+    case 5: self = .maintenance
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .running: return 1
+    case .idle: return 2
+    case .stopped: return 3
+    case .setup: return 4
+    case .maintenance: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [LineState] = [
+    .unspecified,
+    .running,
+    .idle,
+    .stopped,
+    .setup,
+    .maintenance,
+  ]
+
 }
 
 /// One step of mes-bridge's production core.
@@ -142,6 +206,15 @@ package nonisolated struct ProductionRecord: Sendable {
       set {kind = .materialLotLoaded(newValue)}
     }
 
+    /// A line's whole production context, after anything in it changed.
+    package var contextChanged: ContextChanged {
+      get {
+        if case .contextChanged(let v)? = kind {return v}
+        return ContextChanged()
+      }
+      set {kind = .contextChanged(newValue)}
+    }
+
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     /// Exactly one is set; none means a newer writer.
@@ -166,6 +239,8 @@ package nonisolated struct ProductionRecord: Sendable {
       case batchClosed(BatchClosed)
       /// A material lot was loaded at a line.
       case materialLotLoaded(MaterialLotLoaded)
+      /// A line's whole production context, after anything in it changed.
+      case contextChanged(ContextChanged)
 
     }
 
@@ -178,6 +253,7 @@ package nonisolated struct ProductionRecord: Sendable {
 }
 
 /// A numbered message of a peer was taken on; the events beside it say what it means.
+/// Example: peer: "mes" message_id: "4711" cursor: "4712"
 package nonisolated struct PeerMessageAdopted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -198,6 +274,7 @@ package nonisolated struct PeerMessageAdopted: Sendable {
 }
 
 /// A shift began on a line (CTX-07).
+/// Example: line: "line-1" shift: "2024-05-17/early"
 package nonisolated struct ShiftStarted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -215,6 +292,8 @@ package nonisolated struct ShiftStarted: Sendable {
 }
 
 /// A production order was released (ISA-95 operations request; CTX-01 .. CTX-09).
+/// Example: line: "line-1" context { order_id: "WO-1001" sku: "PCB-7" batch_id: "B-117" recipe_id: "pcb-7"
+/// target_quantity: 600 } priority: 2
 package nonisolated struct OrderReleased: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -250,6 +329,7 @@ package nonisolated struct OrderReleased: @unchecked Sendable {
 }
 
 /// The line now makes this order (CHG-01); it must have been released.
+/// Example: line: "line-1" order_id: "WO-1001"
 package nonisolated struct OrderStarted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -267,6 +347,7 @@ package nonisolated struct OrderStarted: Sendable {
 }
 
 /// The order is finished on this line.
+/// Example: line: "line-1" order_id: "WO-1001"
 package nonisolated struct OrderCompleted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -284,6 +365,7 @@ package nonisolated struct OrderCompleted: Sendable {
 }
 
 /// Setting up for the next order began (CTX-10).
+/// Example: line: "line-1" from_order_id: "WO-1001" to_order_id: "WO-1002"
 package nonisolated struct ChangeoverStarted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -304,6 +386,7 @@ package nonisolated struct ChangeoverStarted: Sendable {
 }
 
 /// Setting up is done (CTX-10).
+/// Example: line: "line-1" order_id: "WO-1002"
 package nonisolated struct ChangeoverCompleted: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -321,6 +404,7 @@ package nonisolated struct ChangeoverCompleted: Sendable {
 }
 
 /// The batch is closed: no more parts will be added (MES-10).
+/// Example: line: "line-1" batch_id: "B-117"
 package nonisolated struct BatchClosed: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -338,6 +422,7 @@ package nonisolated struct BatchClosed: Sendable {
 }
 
 /// A material lot was loaded at the line; parts from here on contain it (CTX-12).
+/// Example: line: "line-1" material_lot_id: "ML-9" sku: "R-10K"
 package nonisolated struct MaterialLotLoaded: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -357,9 +442,460 @@ package nonisolated struct MaterialLotLoaded: Sendable {
   package init() {}
 }
 
+/// The line now works under this context; it stands beside whatever changed it, so that a reader needs no other event.
+/// Example: line: "line-1" context { order_id: "WO-1001" sku: "PCB-7" batch_id: "B-117" line: "line-1"
+/// shift: "2024-05-17/early" material_lots: "ML-9" }
+package nonisolated struct ContextChanged: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// The whole context.
+  package var context: ProductionContext {
+    get {_context ?? ProductionContext()}
+    set {_context = newValue}
+  }
+  /// Returns true if `context` has been explicitly set.
+  package var hasContext: Bool {self._context != nil}
+  /// Clears the value of `context`. Subsequent reads from it will return its default value.
+  package mutating func clearContext() {self._context = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _context: ProductionContext? = nil
+}
+
+/// The MES changed a released or running order; stations take the new context from the next part on (MES-06, CHG-01,
+/// CTX-01 .. CTX-09).
+/// Catalogued: field number 30 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" context { order_id: "WO-1001" sku: "PCB-7" target_quantity: 600 } changed: "target_quantity"
+package nonisolated struct OrderChanged: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String {
+    get {_storage._line}
+    set {_uniqueStorage()._line = newValue}
+  }
+
+  /// The order as it is now.
+  package var context: ProductionContext {
+    get {_storage._context ?? ProductionContext()}
+    set {_uniqueStorage()._context = newValue}
+  }
+  /// Returns true if `context` has been explicitly set.
+  package var hasContext: Bool {_storage._context != nil}
+  /// Clears the value of `context`. Subsequent reads from it will return its default value.
+  package mutating func clearContext() {_uniqueStorage()._context = nil}
+
+  /// Names of the context's fields that changed.
+  package var changed: [String] {
+    get {_storage._changed}
+    set {_uniqueStorage()._changed = newValue}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// The order must not go on for now (ISA-95 request state Held).
+/// Catalogued: field number 31 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" order_id: "WO-1001" reason: "material lot ML-9 blocked"
+package nonisolated struct OrderHeld: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Why.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A held order goes on.
+/// Catalogued: field number 32 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" order_id: "WO-1001"
+package nonisolated struct OrderResumed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The order will not be made or finished.
+/// Catalogued: field number 33 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" order_id: "WO-1001" reason: "customer cancelled"
+package nonisolated struct OrderCancelled: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Why.
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The MES closed the order: no more reports are taken for it (MES-10, ISA-95 request state Closed).
+/// Catalogued: field number 34 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" order_id: "WO-1001" counts { accepted: 590 rejected: 10 }
+package nonisolated struct OrderClosed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Counts that the MES closed it with.
+  package var counts: PartCounts {
+    get {_counts ?? PartCounts()}
+    set {_counts = newValue}
+  }
+  /// Returns true if `counts` has been explicitly set.
+  package var hasCounts: Bool {self._counts != nil}
+  /// Clears the value of `counts`. Subsequent reads from it will return its default value.
+  package mutating func clearCounts() {self._counts = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _counts: PartCounts? = nil
+}
+
+/// A shift ended on a line (CTX-07, GL-11).
+/// Catalogued: field number 35 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" shift: "2024-05-17/early"
+package nonisolated struct ShiftEnded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Shift.
+  package var shift: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The gross count of the machine or MES, to be corrected by true counts (MES-04).
+/// Catalogued: field number 36 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" order_id: "WO-1001" cycles: 612 counted_at_us: 1715922000000000
+package nonisolated struct CycleCountReported: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Machine cycles since the order's start.
+  package var cycles: UInt64 = 0
+
+  /// When the peer counted, microseconds since 1970-01-01T00:00:00Z.
+  package var countedAtUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The MES says what becomes of held product (MES-01, ERP-03).
+/// Catalogued: field number 37 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: hold_ids: "hold-vision-1-9" subject_kind: SUBJECT_KIND_BATCH subject_id: "B-117"
+/// disposition: DISPOSITION_REWORK peer_reference: "NC-338"
+package nonisolated struct DispositionReceived: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Holds it settles at the peer; a `decisions` event closes them here.
+  package var holdIds: [String] = []
+
+  /// Kind of the subject.
+  package var subjectKind: SubjectKind = .unspecified
+
+  /// The subject.
+  package var subjectID: String = String()
+
+  /// What becomes of it.
+  package var disposition: Disposition = .unspecified
+
+  /// The peer's document.
+  package var peerReference: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The MES says what a person does at the line (MES-09, TRC-05).
+/// Catalogued: field number 38 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" person_id: "p-17" activity: "set-up" order_id: "WO-1001" started_at_us: 1715922000000000
+package nonisolated struct OperatorActivityReported: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Person id.
+  package var personID: String = String()
+
+  /// Activity in the MES's words.
+  package var activity: String = String()
+
+  /// Order; empty for none.
+  package var orderID: String = String()
+
+  /// When it began, microseconds since 1970-01-01T00:00:00Z.
+  package var startedAtUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The MES announced a new or changed product (CTX-15, CHG-11).
+/// Catalogued: field number 39 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: sku: "PCB-9" variant: "A" description: "Control board, rev. 9" recipe_id: "pcb-9"
+/// control_plan_revision: "CP-9/1"
+package nonisolated struct ProductAnnounced: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Item code.
+  package var sku: String = String()
+
+  /// Variant.
+  package var variant: String = String()
+
+  /// Description.
+  package var description_p: String = String()
+
+  /// Recipe linked to it; empty while there is none.
+  package var recipeID: String = String()
+
+  /// Control-plan revision; empty while there is none.
+  package var controlPlanRevision: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Amount of an order at an operation (MES-09).
+/// Catalogued: field number 40 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" order_id: "WO-1001" operation: "0040" quantity: 35 unit: "C62"
+package nonisolated struct WorkInProcessReported: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Operation.
+  package var operation: String = String()
+
+  /// Amount in `unit`.
+  package var quantity: Double = 0
+
+  /// Unit by UN/ECE Recommendation 20.
+  package var unit: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The line began or ceased to run (MES-09, RES-10, RES-11).
+/// Catalogued: field number 41 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" state: LINE_STATE_STOPPED reason_code: "jam" speed: 0 speed_unit: "2A"
+package nonisolated struct LineStateChanged: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// State from now on.
+  package var state: LineState = .unspecified
+
+  /// Reason in the MES's or PLC's words.
+  package var reasonCode: String = String()
+
+  /// Line speed in `speed_unit`.
+  package var speed: Double = 0
+
+  /// Unit by UN/ECE Recommendation 20; example "2A".
+  package var speedUnit: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Production conditions read from PLC, historian or MQTT (CTX-14, RES-10).
+/// Catalogued: field number 42 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" conditions { name: "oven_temperature" value: 245.5 unit: "CEL" }
+package nonisolated struct ConditionsReported: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Conditions that changed.
+  package var conditions: [ProductionCondition] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A material lot left the line; parts from here on do not contain it (CTX-12, TRC-11).
+/// Catalogued: field number 43 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" material_lot_id: "ML-9" remaining { lot_id: "ML-9" sku: "R-10K" quantity: 240 unit: "C62" }
+package nonisolated struct MaterialLotUnloaded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Material lot.
+  package var materialLotID: String = String()
+
+  /// What is left of it.
+  package var remaining: LotQuantity {
+    get {_remaining ?? LotQuantity()}
+    set {_remaining = newValue}
+  }
+  /// Returns true if `remaining` has been explicitly set.
+  package var hasRemaining: Bool {self._remaining != nil}
+  /// Clears the value of `remaining`. Subsequent reads from it will return its default value.
+  package mutating func clearRemaining() {self._remaining = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _remaining: LotQuantity? = nil
+}
+
+/// The MES said in which order a line makes its orders (MES-08).
+/// Catalogued: field number 44 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: line: "line-1" order_ids: "WO-1001" order_ids: "WO-1002"
+package nonisolated struct OrderSequenceReceived: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Line.
+  package var line: String = String()
+
+  /// Orders, the next one first.
+  package var orderIds: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Parts were reworked (MES-07, ERP-07; IATF 16949 8.7.1.4).
+/// Catalogued: field number 45 of ProductionRecord.Event.kind when a service first writes it.
+/// Example: rework_id: "RW-12" order_id: "WO-1001" part_ids: "SN-000482" operation: "touch-up"
+/// hold_id: "hold-vision-1-9" duration_us: 180000000
+package nonisolated struct ReworkReported: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The rework.
+  package var reworkID: String = String()
+
+  /// Order.
+  package var orderID: String = String()
+
+  /// Parts.
+  package var partIds: [String] = []
+
+  /// Rework instruction followed.
+  package var operation: String = String()
+
+  /// Hold it answers; empty for none.
+  package var holdID: String = String()
+
+  /// Work time, microseconds.
+  package var durationUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "lineledger.v1"
+
+nonisolated extension LineState: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0LINE_STATE_UNSPECIFIED\0\u{1}LINE_STATE_RUNNING\0\u{1}LINE_STATE_IDLE\0\u{1}LINE_STATE_STOPPED\0\u{1}LINE_STATE_SETUP\0\u{1}LINE_STATE_MAINTENANCE\0")
+}
 
 nonisolated extension ProductionRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ProductionRecord"
@@ -402,7 +938,7 @@ nonisolated extension ProductionRecord: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension ProductionRecord.Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = ProductionRecord.protoMessageName + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}writer_took_over\0\u{3}peer_message_adopted\0\u{3}shift_started\0\u{3}order_released\0\u{3}order_started\0\u{3}order_completed\0\u{3}changeover_started\0\u{3}changeover_completed\0\u{3}batch_closed\0\u{3}material_lot_loaded\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}writer_took_over\0\u{3}peer_message_adopted\0\u{3}shift_started\0\u{3}order_released\0\u{3}order_started\0\u{3}order_completed\0\u{3}changeover_started\0\u{3}changeover_completed\0\u{3}batch_closed\0\u{3}material_lot_loaded\0\u{3}context_changed\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -540,6 +1076,19 @@ nonisolated extension ProductionRecord.Event: SwiftProtobuf.Message, SwiftProtob
           self.kind = .materialLotLoaded(v)
         }
       }()
+      case 11: try {
+        var v: ContextChanged?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .contextChanged(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .contextChanged(v)
+        }
+      }()
       default: break
       }
     }
@@ -590,6 +1139,10 @@ nonisolated extension ProductionRecord.Event: SwiftProtobuf.Message, SwiftProtob
     case .materialLotLoaded?: try {
       guard case .materialLotLoaded(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .contextChanged?: try {
+      guard case .contextChanged(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
     }()
     case nil: break
     }
@@ -977,6 +1530,787 @@ nonisolated extension MaterialLotLoaded: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.line != rhs.line {return false}
     if lhs.materialLotID != rhs.materialLotID {return false}
     if lhs.sku != rhs.sku {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ContextChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ContextChanged"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{1}context\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._context) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    try { if let v = self._context {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ContextChanged, rhs: ContextChanged) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs._context != rhs._context {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension OrderChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".OrderChanged"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{1}context\0\u{1}changed\0")
+
+  fileprivate class _StorageClass {
+    var _line: String = String()
+    var _context: ProductionContext? = nil
+    var _changed: [String] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _line = source._line
+      _context = source._context
+      _changed = source._changed
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._line) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._context) }()
+        case 3: try { try decoder.decodeRepeatedStringField(value: &_storage._changed) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._line.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._line, fieldNumber: 1)
+      }
+      try { if let v = _storage._context {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      if !_storage._changed.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._changed, fieldNumber: 3)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: OrderChanged, rhs: OrderChanged) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._line != rhs_storage._line {return false}
+        if _storage._context != rhs_storage._context {return false}
+        if _storage._changed != rhs_storage._changed {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension OrderHeld: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".OrderHeld"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{3}order_id\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: OrderHeld, rhs: OrderHeld) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension OrderResumed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".OrderResumed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{3}order_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: OrderResumed, rhs: OrderResumed) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension OrderCancelled: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".OrderCancelled"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{3}order_id\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: OrderCancelled, rhs: OrderCancelled) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension OrderClosed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".OrderClosed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{3}order_id\0\u{1}counts\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._counts) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    try { if let v = self._counts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: OrderClosed, rhs: OrderClosed) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs._counts != rhs._counts {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ShiftEnded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ShiftEnded"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{1}shift\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.shift) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.shift.isEmpty {
+      try visitor.visitSingularStringField(value: self.shift, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ShiftEnded, rhs: ShiftEnded) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.shift != rhs.shift {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CycleCountReported: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CycleCountReported"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{3}order_id\0\u{1}cycles\0\u{3}counted_at_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.cycles) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.countedAtUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if self.cycles != 0 {
+      try visitor.visitSingularUInt64Field(value: self.cycles, fieldNumber: 3)
+    }
+    if self.countedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.countedAtUs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: CycleCountReported, rhs: CycleCountReported) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.cycles != rhs.cycles {return false}
+    if lhs.countedAtUs != rhs.countedAtUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DispositionReceived: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DispositionReceived"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hold_ids\0\u{3}subject_kind\0\u{3}subject_id\0\u{1}disposition\0\u{3}peer_reference\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.holdIds) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.subjectKind) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.subjectID) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.disposition) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.peerReference) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.holdIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.holdIds, fieldNumber: 1)
+    }
+    if self.subjectKind != .unspecified {
+      try visitor.visitSingularEnumField(value: self.subjectKind, fieldNumber: 2)
+    }
+    if !self.subjectID.isEmpty {
+      try visitor.visitSingularStringField(value: self.subjectID, fieldNumber: 3)
+    }
+    if self.disposition != .unspecified {
+      try visitor.visitSingularEnumField(value: self.disposition, fieldNumber: 4)
+    }
+    if !self.peerReference.isEmpty {
+      try visitor.visitSingularStringField(value: self.peerReference, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: DispositionReceived, rhs: DispositionReceived) -> Bool {
+    if lhs.holdIds != rhs.holdIds {return false}
+    if lhs.subjectKind != rhs.subjectKind {return false}
+    if lhs.subjectID != rhs.subjectID {return false}
+    if lhs.disposition != rhs.disposition {return false}
+    if lhs.peerReference != rhs.peerReference {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension OperatorActivityReported: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".OperatorActivityReported"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{3}person_id\0\u{1}activity\0\u{3}order_id\0\u{3}started_at_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.personID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.activity) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.startedAtUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.personID.isEmpty {
+      try visitor.visitSingularStringField(value: self.personID, fieldNumber: 2)
+    }
+    if !self.activity.isEmpty {
+      try visitor.visitSingularStringField(value: self.activity, fieldNumber: 3)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 4)
+    }
+    if self.startedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.startedAtUs, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: OperatorActivityReported, rhs: OperatorActivityReported) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.personID != rhs.personID {return false}
+    if lhs.activity != rhs.activity {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.startedAtUs != rhs.startedAtUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProductAnnounced: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ProductAnnounced"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sku\0\u{1}variant\0\u{1}description\0\u{3}recipe_id\0\u{3}control_plan_revision\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.sku) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.variant) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.description_p) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.recipeID) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.controlPlanRevision) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.sku.isEmpty {
+      try visitor.visitSingularStringField(value: self.sku, fieldNumber: 1)
+    }
+    if !self.variant.isEmpty {
+      try visitor.visitSingularStringField(value: self.variant, fieldNumber: 2)
+    }
+    if !self.description_p.isEmpty {
+      try visitor.visitSingularStringField(value: self.description_p, fieldNumber: 3)
+    }
+    if !self.recipeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeID, fieldNumber: 4)
+    }
+    if !self.controlPlanRevision.isEmpty {
+      try visitor.visitSingularStringField(value: self.controlPlanRevision, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ProductAnnounced, rhs: ProductAnnounced) -> Bool {
+    if lhs.sku != rhs.sku {return false}
+    if lhs.variant != rhs.variant {return false}
+    if lhs.description_p != rhs.description_p {return false}
+    if lhs.recipeID != rhs.recipeID {return false}
+    if lhs.controlPlanRevision != rhs.controlPlanRevision {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WorkInProcessReported: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".WorkInProcessReported"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{3}order_id\0\u{1}operation\0\u{1}quantity\0\u{1}unit\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.operation) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.quantity) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.unit) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.operation.isEmpty {
+      try visitor.visitSingularStringField(value: self.operation, fieldNumber: 3)
+    }
+    if self.quantity.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.quantity, fieldNumber: 4)
+    }
+    if !self.unit.isEmpty {
+      try visitor.visitSingularStringField(value: self.unit, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WorkInProcessReported, rhs: WorkInProcessReported) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.operation != rhs.operation {return false}
+    if lhs.quantity != rhs.quantity {return false}
+    if lhs.unit != rhs.unit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LineStateChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LineStateChanged"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{1}state\0\u{3}reason_code\0\u{1}speed\0\u{3}speed_unit\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.state) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reasonCode) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.speed) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.speedUnit) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if self.state != .unspecified {
+      try visitor.visitSingularEnumField(value: self.state, fieldNumber: 2)
+    }
+    if !self.reasonCode.isEmpty {
+      try visitor.visitSingularStringField(value: self.reasonCode, fieldNumber: 3)
+    }
+    if self.speed.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.speed, fieldNumber: 4)
+    }
+    if !self.speedUnit.isEmpty {
+      try visitor.visitSingularStringField(value: self.speedUnit, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: LineStateChanged, rhs: LineStateChanged) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.state != rhs.state {return false}
+    if lhs.reasonCode != rhs.reasonCode {return false}
+    if lhs.speed != rhs.speed {return false}
+    if lhs.speedUnit != rhs.speedUnit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ConditionsReported: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ConditionsReported"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{1}conditions\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.conditions) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.conditions.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.conditions, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ConditionsReported, rhs: ConditionsReported) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.conditions != rhs.conditions {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension MaterialLotUnloaded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MaterialLotUnloaded"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{3}material_lot_id\0\u{1}remaining\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.materialLotID) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._remaining) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.materialLotID.isEmpty {
+      try visitor.visitSingularStringField(value: self.materialLotID, fieldNumber: 2)
+    }
+    try { if let v = self._remaining {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: MaterialLotUnloaded, rhs: MaterialLotUnloaded) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.materialLotID != rhs.materialLotID {return false}
+    if lhs._remaining != rhs._remaining {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension OrderSequenceReceived: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".OrderSequenceReceived"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}line\0\u{3}order_ids\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.line) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.orderIds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.line.isEmpty {
+      try visitor.visitSingularStringField(value: self.line, fieldNumber: 1)
+    }
+    if !self.orderIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.orderIds, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: OrderSequenceReceived, rhs: OrderSequenceReceived) -> Bool {
+    if lhs.line != rhs.line {return false}
+    if lhs.orderIds != rhs.orderIds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ReworkReported: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ReworkReported"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}rework_id\0\u{3}order_id\0\u{3}part_ids\0\u{1}operation\0\u{3}hold_id\0\u{3}duration_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.reworkID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderID) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.partIds) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.operation) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.holdID) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.durationUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.reworkID.isEmpty {
+      try visitor.visitSingularStringField(value: self.reworkID, fieldNumber: 1)
+    }
+    if !self.orderID.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderID, fieldNumber: 2)
+    }
+    if !self.partIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.partIds, fieldNumber: 3)
+    }
+    if !self.operation.isEmpty {
+      try visitor.visitSingularStringField(value: self.operation, fieldNumber: 4)
+    }
+    if !self.holdID.isEmpty {
+      try visitor.visitSingularStringField(value: self.holdID, fieldNumber: 5)
+    }
+    if self.durationUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.durationUs, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ReworkReported, rhs: ReworkReported) -> Bool {
+    if lhs.reworkID != rhs.reworkID {return false}
+    if lhs.orderID != rhs.orderID {return false}
+    if lhs.partIds != rhs.partIds {return false}
+    if lhs.operation != rhs.operation {return false}
+    if lhs.holdID != rhs.holdID {return false}
+    if lhs.durationUs != rhs.durationUs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Evidence
+import PlantCore
+import PlantEvents
+import ServiceRuntime
+
+@main
+struct CameraIngest: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "camera-ingest",
+        abstract: "Takes one frame for each trigger of the plant's cameras and writes the topic frames.",
+        discussion: "Example: camera-ingest --plant deploy/plants/demo.yaml")
+
+    @OptionGroup var options: ServiceOptions
+
+    func run() async throws {
+        try await ServiceProgram.run(.cameraIngest, options) { context in
+            let stations = context.plant.stationsByID
+            let core = CaptureCore(
+                lines: stations.mapValues(\.line), keepsEvidence: context.plant.evidence.keep == .all)
+            let host = DeciderHost(core, context: context, topic: .frames)
+            try await host.restore()
+            let keeper = EvidenceKeeper(
+                context, host: host, store: try context.openEvidence(), work: WorkThread("evidence"))
+            var loops: [CaptureLoop] = []
+            for (id, placed) in stations.sorted(by: { $0.key < $1.key }) {
+                // Pictures of triggers that were never recorded are thrown away.
+                let ring = try context.openRing(station: id)
+                let next = await host.core.nextTrigger(of: id)
+                try ring.releaseFrom(session: next.session, sequence: next.sequence)
+                loops.append(
+                    CaptureLoop(
+                        context: context, station: placed.station, source: try open(placed.station), host: host,
+                        ring: ring, keeper: keeper, work: WorkThread("camera.\(id)")))
+            }
+            return Composition([host, keeper] + loops)
+        }
+    }
+
+    private func open(_ station: PlantFile.Station) throws -> any PictureSource {
+        do {
+            return try openSource(station.camera)
+        } catch let missing as NoPicture {
+            throw ServiceProgram.Stop.wrongUse("station \(station.id): \(missing.reason)")
+        }
+    }
+}

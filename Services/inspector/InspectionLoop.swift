@@ -1,0 +1,167 @@
+import EventLog
+import Logging
+import Metrics
+import PlantCore
+import PlantEvents
+import ServiceLifecycle
+import ServiceRuntime
+import SwiftProtobuf
+import Vision
+
+/// Takes production contexts and frames in, judges, and submits each verdict.
+actor InspectionLoop: Service {
+    private static let batchLimit = 16
+
+    private let context: ServiceContext
+    private let host: DeciderHost<InspectionCore>
+    private let intake: Intake
+    private let shelf: RecipeShelf
+    private let pixels: PixelSource
+    private let stations: [String]
+    private let work = WorkThread("judge")
+    private var judges: [String: Judge] = [:]
+    private let verdictTime: Metrics.Timer
+
+    init(
+        _ context: ServiceContext, host: DeciderHost<InspectionCore>, intake: Intake, shelf: RecipeShelf,
+        pixels: PixelSource, stations: [String]
+    ) {
+        self.context = context
+        self.host = host
+        self.intake = intake
+        self.shelf = shelf
+        self.pixels = pixels
+        self.stations = stations
+        verdictTime = Metrics.Timer(label: "lineledger_trigger_to_verdict_seconds")
+    }
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await self.inspectForever() }
+    }
+
+    private func inspectForever() async throws {
+        for station in stations { try await loadWanted(station) }
+        while !Task.isCancelled {
+            let batch: Intake.Batch
+            do {
+                batch = try await intake.next(max: Self.batchLimit, wait: .seconds(1))
+            } catch is CancellationError {
+                return
+            }
+            var judged: [TriggerId] = []
+            for incoming in batch.records {
+                switch incoming.record {
+                case .production(let record): try await adopt(record)
+                case .frames(let record): judged += try await inspect(record)
+                case .inspections, .materials, .deliveries, .alarms: break
+                }
+            }
+            if !judged.isEmpty { try await host.durable() }
+            for trigger in judged { try pixels.release(through: trigger) }
+            await host.handled(upTo: batch.positions)
+        }
+    }
+
+    private func adopt(_ record: ProductionRecord) async throws {
+        guard try await host.submit(.production(record), cause: record.meta.origin) != nil else { return }
+        for station in stations { try await loadWanted(station) }
+    }
+
+    /// Loads the recipe that the station's context asks for, where it is not the active one.
+    private func loadWanted(_ station: String) async throws {
+        let core = await host.core
+        guard let wish = core.wantedRecipe(of: station) ?? missingJudge(core, station) else { return }
+        switch try await work.run({ [shelf] in shelf.load(wish, station: station) }) {
+        case .ready(let judge, let activated):
+            judges[station] = judge
+            if core.activeRecipe(of: station) != activated { try await host.submit(.recipeLoaded(activated)) }
+            context.logger.info(
+                "recipe active",
+                metadata: .of([.station: "\(station)", .recipe: "\(activated.recipeID)", .sha256: "\(activated.recipeSha256)"]))
+        case .refused(let refused):
+            judges[station] = nil
+            context.logger.error(
+                "recipe refused", metadata: .of([.station: "\(station)", .reason: "\(refused.reason)"]))
+            try await host.submit(.recipeRefused(refused))
+        }
+    }
+
+    /// After a restart the active recipe is known, but its files are not loaded.
+    private func missingJudge(_ core: InspectionCore, _ station: String) -> RecipeWish? {
+        guard judges[station] == nil, let active = core.activeRecipe(of: station) else { return nil }
+        return RecipeWish(recipeID: active.recipeID, recipeSHA256: active.recipeSha256)
+    }
+
+    private func inspect(_ record: FrameRecord) async throws -> [TriggerId] {
+        var judged: [TriggerId] = []
+        for event in record.events {
+            switch event.kind {
+            case .frameCaptured(let frame):
+                judged.append(frame.trigger)
+                // Handled before a restart: only its place in memory is still to be released.
+                if await host.covers(record.meta.origin) { continue }
+                let input = try await judge(frame, record.meta.origin)
+                try await host.submit(input, cause: record.meta.origin)
+                verdictTime.recordMicroseconds(max(0, context.nowUs() - frame.triggeredAtUs))
+            case .frameMissed(let gap):
+                try await host.submit(.frameMissed(gap), cause: record.meta.origin)
+            case .sourceExhausted(let exhausted):
+                try await host.submit(.exhausted(exhausted), cause: record.meta.origin)
+            case .writerTookOver, .triggerSessionStarted, .evidenceStored, .evidenceNotStored, nil:
+                break
+            }
+        }
+        return judged
+    }
+
+    private func judge(_ frame: FrameCaptured, _ origin: Origin) async throws -> InspectionCore.Input {
+        let station = frame.trigger.station
+        guard let judge = judges[station] else {
+            return .unjudged(frame, reason: "station \(station) has no usable recipe for the order")
+        }
+        return try await work.run { [pixels] in
+            switch pixels.pixels(of: frame) {
+            case .missing(let reason):
+                return .unjudged(frame, reason: reason)
+            case .picture(let picture):
+                do {
+                    let finding = try judge.judge(picture, sourceName: frame.sourceName)
+                    return .judged(frame, frame: origin, finding.judgement(by: judge.recipe))
+                } catch {
+                    return .unjudged(frame, reason: "recipe \(judge.recipe.id): \(error)")
+                }
+            }
+        }
+    }
+}
+
+extension Finding {
+    fileprivate func judgement(by recipe: Recipe) -> InspectionCore.Judgement {
+        let words: Verdict =
+            switch verdict {
+            case .pass: .pass
+            case .fail: .fail
+            case .uncertain: .uncertain
+            }
+        return InspectionCore.Judgement(
+            verdict: words, score: score, confidence: confidence,
+            defects: defects.map { defect in
+                .with {
+                    $0.category = defect.category.rawValue
+                    $0.x = Float(defect.x)
+                    $0.y = Float(defect.y)
+                    $0.width = Float(defect.width)
+                    $0.height = Float(defect.height)
+                    $0.area = Float(defect.area)
+                    $0.score = Float(defect.score)
+                }
+            },
+            rejectionReason: rejectionReason,
+            timings: timings.map { timing in
+                .with {
+                    $0.tool = timing.tool
+                    $0.durationUs = UInt32(clamping: timing.microseconds)
+                }
+            }, recipeSHA256: recipe.sha256)
+    }
+}

@@ -1,0 +1,11 @@
+import Glibc
+
+/// The wall clock of this machine.
+package enum WallClock {
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    package static func nowUs() -> Int64 {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000
+    }
+}

@@ -1,0 +1,147 @@
+extension PlantFile {
+    /// The plant as a plant file; reading it again gives the same plant wherever it is put, since its paths are absolute.
+    package func yaml() -> String {
+        var out = YAMLWriter()
+        out.line("enterprise", .word(enterprise))
+        out.line("site", .word(site))
+        out.line("area", .word(area))
+        out.line("log", .word(log))
+        out.line("state", .word(state))
+        out.line("http", .plain("\(http)"))
+        out.line("partitions", .plain("\(partitions)"))
+        out.line("shift", .word(shift))
+        out.items("lines", lines) { out, line in
+            out.line("id", .word(line.id))
+            out.items("stations", line.stations, Self.write)
+        }
+        if let mes { out.block("mes") { Self.write(&$0, mes) } }
+        if let erp { out.block("erp") { Self.write(&$0, erp) } }
+        if !orders.isEmpty { out.items("orders", orders, Self.write) }
+        out.block("alerting") { out in
+            out.block("burst") { out in
+                out.line("failures", .plain("\(alerting.burstFailures)"))
+                out.line("window", .plain("\(alerting.burstWindow)"))
+            }
+            out.line("silent_after_seconds", .plain("\(alerting.silentAfterSeconds)"))
+        }
+        out.block("evidence") { out in
+            out.line("keep", .plain(evidence.keep.rawValue))
+            out.line("lossless", .plain("\(evidence.lossless)"))
+            out.line("budget_bytes", .plain("\(evidence.budgetBytes)"))
+        }
+        return out.text
+    }
+
+    private static func write(_ out: inout YAMLWriter, _ station: Station) {
+        out.line("id", .word(station.id))
+        out.block("camera") { out in
+            switch station.camera {
+            case .folder(let path, let loop):
+                out.line("kind", .plain("folder"))
+                out.line("path", .word(path))
+                out.line("loop", .plain("\(loop)"))
+            case .scene(let seed, let defectRate, let size):
+                out.line("kind", .plain("scene"))
+                out.line("seed", .plain("\(seed)"))
+                out.line("defect_rate", .plain("\(defectRate)"))
+                out.line("size", .plain("\(size)"))
+            }
+        }
+        out.line("rate", .plain("\(station.rate)"))
+        if let parts = station.parts { out.line("parts", .plain("\(parts)")) }
+        out.line("io", .word(station.io.rawValue))
+        out.line("recipe", .word(station.recipe))
+        if !station.recipes.isEmpty { out.line("recipes", .list(station.recipes)) }
+    }
+
+    private static func write(_ out: inout YAMLWriter, _ connector: Connector) {
+        out.line("kind", .plain(connector.kind.rawValue))
+        out.line("url", .word(connector.url))
+        switch connector.token {
+        case .environment(let name): out.line("token_env", .word(name))
+        case .file(let path): out.line("token_file", .word(path))
+        case nil: break
+        }
+        out.line("timeout_ms", .plain("\(connector.timeoutMs)"))
+        out.line("poll_ms", .plain("\(connector.pollMs)"))
+    }
+
+    private static func write(_ out: inout YAMLWriter, _ order: Order) {
+        out.line("order_id", .word(order.orderID))
+        out.line("line", .word(order.line))
+        out.line("sku", .word(order.sku))
+        out.line("batch", .word(order.batchID))
+        if !order.variant.isEmpty { out.line("variant", .word(order.variant)) }
+        if !order.customerOrder.isEmpty { out.line("customer_order", .word(order.customerOrder)) }
+        out.line("target_quantity", .plain("\(order.targetQuantity)"))
+        out.line("recipe", .word(order.recipeID))
+        if !order.materialLots.isEmpty { out.line("material_lots", .list(order.materialLots)) }
+        if !order.customerRequirements.isEmpty {
+            out.line("customer_requirements", .list(order.customerRequirements))
+        }
+        if !order.controlPlanRevision.isEmpty { out.line("control_plan", .word(order.controlPlanRevision)) }
+    }
+}
+
+/// Writes the block style of YAML that a plant file uses.
+private struct YAMLWriter {
+    enum Scalar {
+        /// Written as it is.
+        case plain(String)
+        /// Written in quotation marks.
+        case word(String)
+        case list([String])
+    }
+
+    private(set) var text = ""
+    private var indent = 0
+    /// Set when the next line is the first of a list's item.
+    private var beginsItem = false
+
+    mutating func line(_ key: String, _ value: Scalar) {
+        switch value {
+        case .plain(let text): append("\(key): \(text)")
+        case .word(let text): append("\(key): \(Self.quoted(text))")
+        case .list(let texts): append("\(key): [\(texts.map(Self.quoted).joined(separator: ", "))]")
+        }
+    }
+
+    mutating func block(_ key: String, _ body: (inout YAMLWriter) -> Void) {
+        append("\(key):")
+        indent += 2
+        body(&self)
+        indent -= 2
+    }
+
+    mutating func items<Item>(_ key: String, _ items: [Item], _ body: (inout YAMLWriter, Item) -> Void) {
+        append("\(key):")
+        indent += 4
+        for item in items {
+            beginsItem = true
+            body(&self, item)
+        }
+        indent -= 4
+    }
+
+    private mutating func append(_ line: String) {
+        let margin = String(repeating: " ", count: beginsItem ? indent - 2 : indent)
+        text += "\(margin)\(beginsItem ? "- " : "")\(line)\n"
+        beginsItem = false
+    }
+
+    /// Double-quoted style (YAML 1.1, 5.5 and 9.1): the same escapes as JSON.
+    private static func quoted(_ text: String) -> String {
+        var out = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.value == 0xFEFF:
+                let digits = String(scalar.value, radix: 16)
+                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out + "\""
+    }
+}

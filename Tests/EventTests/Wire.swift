@@ -1,0 +1,39 @@
+/// Writes protobuf's wire format by hand, for what no generated type can: fields and kinds of a newer version.
+enum Wire {
+    static func varint(_ value: UInt64) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(rest & 0x7f) | 0x80)
+            rest >>= 7
+        }
+        return bytes + [UInt8(rest)]
+    }
+
+    /// A length-delimited field.
+    static func field(_ number: Int, _ payload: [UInt8]) -> [UInt8] {
+        varint(UInt64(number) << 3 | 2) + varint(UInt64(payload.count)) + payload
+    }
+
+    /// A varint field.
+    static func field(_ number: Int, _ value: UInt64) -> [UInt8] {
+        varint(UInt64(number) << 3) + varint(value)
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the same seed, the same run.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}
