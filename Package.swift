@@ -32,7 +32,9 @@ func library(_ name: String, _ package: String, apt: String) -> Target {
     .systemLibrary(name: name, path: "Shared/\(name)", pkgConfig: package, providers: [.apt([apt])])
 }
 
-func service(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+func service(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
     .executableTarget(
         name: name,
         dependencies: dependencies + [
@@ -40,6 +42,7 @@ func service(_ name: String, _ dependencies: [Target.Dependency], exclude: [Stri
         ],
         path: "Services/\(name)",
         exclude: exclude,
+        resources: resources,
         swiftSettings: house)
 }
 
@@ -101,6 +104,9 @@ let package = Package(
         service("traceability-projector", ["ReadModel", hummingbird, httpTypes] + nio),
         service("alerting", []),
         service(
+            "console", ["Vision", "Evidence", hummingbird, httpClient, httpTypes] + nio,
+            resources: [.embedInCode("Page")]),
+        service(
             "lineledger", ["KafkaLog", "Vision", "Evidence", "ReadModel", "PlantSim", unixSignals, httpClient] + nio),
 
         .executableTarget(
@@ -113,6 +119,9 @@ let package = Package(
         tests("VisionTests", ["Vision", "Evidence", crypto]),
         tests("ReadModelTests", ["ReadModel", "EventLog", "PlantEvents", "SQLite", "CSQLite", protobuf]),
         tests("ServiceRuntimeTests", ["ServiceRuntime", logging, metrics, lifecycle, hummingbird, httpTypes] + nio),
+        tests(
+            "ConsoleTests",
+            ["console", "Evidence", "Vision", "ServiceRuntime", hummingbird, httpClient, lifecycle, logging] + nio),
         tests("PlantSimTests", ["PlantSim", "Vision"]),
         tests(
             "ConnectorTests",

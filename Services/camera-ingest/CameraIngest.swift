@@ -22,6 +22,7 @@ struct CameraIngest: AsyncParsableCommand {
             try await host.restore()
             let keeper = EvidenceKeeper(
                 context, host: host, store: try context.openEvidence(), work: WorkThread("evidence"))
+            try await keeper.settleUnfinished()
             var loops: [CaptureLoop] = []
             for (id, placed) in stations.sorted(by: { $0.key < $1.key }) {
                 // Pictures of triggers that were never recorded are thrown away.

@@ -35,7 +35,6 @@ actor EvidenceKeeper: Service {
     }
 
     func run() async throws {
-        try await settleUnfinished()
         try await withGracefulShutdownHandler {
             while true {
                 if queue.isEmpty {
@@ -74,7 +73,7 @@ actor EvidenceKeeper: Service {
     }
 
     /// Pictures whose outcome was not appended before the last stop: the store has them, or they are named as lost.
-    private func settleUnfinished() async throws {
+    func settleUnfinished() async throws {
         for (_, station) in await host.core.state.stations.sorted(by: { $0.key < $1.key }) {
             for (_, waiting) in station.awaitingEvidence.sorted(by: { $0.key < $1.key }) {
                 let kept = try await work.run { [store] in try store.load(pixelsSHA256: waiting.pixelsSHA256) }

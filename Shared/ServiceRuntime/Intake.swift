@@ -116,7 +116,6 @@ package actor Intake {
         metrics.read.increment()
         var position = positions.partitions[stored.place] ?? .init()
         position.nextOffset = stored.offset + 1
-        defer { positions.partitions[stored.place] = position }
         guard let topic = topics[stored.place.topic] else { return nil }
         let record: AnyRecord
         do {
@@ -128,9 +127,12 @@ package actor Intake {
                 "record parked",
                 metadata: ["place": "\(stored.place)", "offset": "\(stored.offset)", "reason": "\(error)"])
             try await parker.park(stored, reason: "\(error)")
+            positions.partitions[stored.place] = position
             return nil
         }
-        switch position.fence.admit(record.meta) {
+        let admission = position.fence.admit(record.meta)
+        positions.partitions[stored.place] = position
+        switch admission {
         case .accepted:
             break
         case .void(let reason):

@@ -46,6 +46,8 @@ package actor Parker {
     }
 
     private func open() async throws {
+        let topic = TopicName(site: context.plant.site, parkedBy: context.service).description
+        try await context.log.create(topic: topic, partitions: 1)
         var history: [TopicPartition: Int64] = [:]
         try await writer.takeOver(from: 0, fence: Fence(), nowUs: context.nowUs) { record, _ in
             for event in record?.events ?? [] {

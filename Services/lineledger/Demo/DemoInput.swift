@@ -27,6 +27,8 @@ struct DemoInput {
                 golden_template:
                     template: template.png
                     copper: bright
+                    threshold: 32
+                    min_area: 5
                 """,
             reaction: """
                 hold_on: [open, short]
@@ -117,6 +119,7 @@ struct DemoInput {
               uncertain_at: 0.9
             reaction:
             \(indented(reaction))
+              reject_uncertain: true
 
             """
         let path = "\(folder)/\(id).yaml"
