@@ -22,7 +22,7 @@ struct IntentView {
                 guard effect == 0 else { throw UnusualEncoding() }
                 effect = Int64(wire.field)
                 try readEffect(try wire.message())
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
         guard effect > 0 else { throw UnusualEncoding() }
@@ -81,7 +81,7 @@ struct ConfirmedView {
             case 1: intentID = try wire.string()
             case 2: peerReference = try wire.string()
             case 3: foundByLookUp = try wire.uint64() != 0
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
     }
@@ -93,8 +93,8 @@ func checkPartsCounted(_ bytes: Bytes) throws(UnusualEncoding) {
     while try wire.next() {
         switch wire.field {
         case 1, 2, 3: _ = try wire.string()
-        case 4...7: _ = try wire.uint64()
-        default: throw UnusualEncoding()
+        case 4...8: _ = try wire.uint64()
+        default: try wire.skip()
         }
     }
 }

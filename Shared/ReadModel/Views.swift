@@ -46,7 +46,7 @@ struct MetaView {
                 }
                 instance = Bytes(rebasing: producer[memo.instance])
             case 12: mustUnderstand = try wire.uint64() != 0
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
         // The same rules as the codec's; it then words the refusal.
@@ -63,7 +63,7 @@ struct MetaView {
             case 3: partition = try wire.int32()
             case 4: epoch = try wire.uint64()
             case 5: sequence = try wire.uint64()
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
     }
@@ -74,7 +74,7 @@ struct MetaView {
             switch wire.field {
             case 1, 2: _ = try wire.string()
             case 3, 4, 5: _ = try wire.uint64()
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
     }
@@ -97,7 +97,7 @@ struct MetaView {
             case 2:
                 let text = try wire.string()
                 instance = wire.position - text.count..<wire.position
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
         return instance
@@ -138,7 +138,7 @@ struct TriggerView {
             case 1: station = try wire.string()
             case 2: session = try wire.uint64()
             case 3: sequence = try wire.uint64()
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
         guard session <= Int64.max, sequence <= Schema.sequenceMask else { throw UnusualEncoding() }
@@ -192,7 +192,7 @@ struct FrameView {
             case 6: pixelFormat = try wire.int32()
             case 7: pixelsSha256 = try wire.string()
             case 8: sourceName = try wire.string()
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
     }
@@ -220,7 +220,7 @@ struct EvidenceView {
             case 4: lossless = try wire.uint64() != 0
             case 5: mediaType = try wire.string()
             case 6: storedBytes = try wire.uint64()
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
     }
@@ -275,7 +275,7 @@ struct PartView {
             case 14: decidedAtUs = try wire.int64()
             case 15: try Self.checkTiming(try wire.message())
             case 16: _ = try wire.string()
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
     }
@@ -286,7 +286,7 @@ struct PartView {
             switch wire.field {
             case 1, 2: _ = try wire.string()
             case 3, 4, 5: _ = try wire.uint64()
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
     }
@@ -297,7 +297,7 @@ struct PartView {
             switch wire.field {
             case 1: _ = try wire.string()
             case 2: _ = try wire.uint64()
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
     }
@@ -324,7 +324,7 @@ struct DefectView {
             case 5: height = try wire.float()
             case 6: area = try wire.float()
             case 7: score = try wire.float()
-            default: throw UnusualEncoding()
+            default: try wire.skip()
             }
         }
     }
