@@ -33,7 +33,10 @@ func library(_ name: String, _ package: String, apt: String) -> Target {
 }
 
 func service(
-    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+    _ name: String,
+    _ dependencies: [Target.Dependency],
+    exclude: [String] = [],
+    resources: [Resource] = []
 ) -> Target {
     .executableTarget(
         name: name,
@@ -43,14 +46,19 @@ func service(
         path: "Services/\(name)",
         exclude: exclude,
         resources: resources,
-        swiftSettings: house)
+        swiftSettings: house
+    )
 }
 
 /// A bridge's connector to one system: a library of its own, so that tests reach it.
 func connector(_ name: String, _ path: String) -> Target {
     .target(
-        name: name, dependencies: ["PlantEvents", "ServiceRuntime", protobuf], path: path, exclude: ["openapi.yaml"],
-        swiftSettings: house)
+        name: name,
+        dependencies: ["PlantEvents", "ServiceRuntime", protobuf],
+        path: path,
+        exclude: ["openapi.yaml"],
+        swiftSettings: house
+    )
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -92,7 +100,8 @@ let package = Package(
             [
                 "PlantEvents", "PlantCore", "EventLog", "KafkaLog", "SQLite", "Evidence", yams, logging, metrics,
                 lifecycle, unixSignals, hummingbird, httpTypes, httpClient, crypto, protobuf, arguments,
-            ] + nio),
+            ] + nio
+        ),
         shared("PlantSim", ["Vision", "SQLite", hummingbird, httpTypes, lifecycle, logging] + nio),
 
         service("camera-ingest", ["Vision", "Evidence", "PlantSim"]),
@@ -104,30 +113,43 @@ let package = Package(
         service("traceability-projector", ["ReadModel", hummingbird, httpTypes] + nio),
         service("alerting", []),
         service(
-            "console", ["Vision", "Evidence", hummingbird, httpClient, httpTypes] + nio,
-            resources: [.embedInCode("Page")]),
+            "console",
+            ["Vision", "Evidence", hummingbird, httpClient, httpTypes] + nio,
+            resources: [.embedInCode("Page")]
+        ),
         service(
-            "lineledger", ["KafkaLog", "Vision", "Evidence", "ReadModel", "PlantSim", unixSignals, httpClient] + nio),
+            "lineledger",
+            ["KafkaLog", "Vision", "Evidence", "ReadModel", "PlantSim", unixSignals, httpClient] + nio
+        ),
 
         .executableTarget(
-            name: "log-writer-probe", dependencies: ["EventLog"], path: "Tests/Fixtures/LogWriterProbe",
-            swiftSettings: house),
+            name: "log-writer-probe",
+            dependencies: ["EventLog"],
+            path: "Tests/Fixtures/LogWriterProbe",
+            swiftSettings: house
+        ),
         tests("TidyTests", []),
+        tests("EndToEndTests", []),
         tests("EventTests", ["PlantEvents", protobuf]),
         tests("PlantCoreTests", ["PlantCore", "PlantEvents", protobuf]),
-        tests("ContractTests", ["EventLog", "KafkaLog", "PlantEvents", "SQLite", "CSQLite", protobuf, "log-writer-probe"]),
+        tests(
+            "ContractTests",
+            ["EventLog", "KafkaLog", "PlantEvents", "SQLite", "CSQLite", protobuf, "log-writer-probe"]
+        ),
         tests("VisionTests", ["Vision", "Evidence", crypto]),
         tests("ReadModelTests", ["ReadModel", "EventLog", "PlantEvents", "SQLite", "CSQLite", protobuf]),
         tests("ServiceRuntimeTests", ["ServiceRuntime", logging, metrics, lifecycle, hummingbird, httpTypes] + nio),
         tests(
             "ConsoleTests",
-            ["console", "Evidence", "Vision", "ServiceRuntime", hummingbird, httpClient, lifecycle, logging] + nio),
+            ["console", "Evidence", "Vision", "ServiceRuntime", hummingbird, httpClient, lifecycle, logging] + nio
+        ),
         tests("PlantSimTests", ["PlantSim", "Vision"]),
         tests(
             "ConnectorTests",
             [
                 "PlantSim", "MesRest", "ErpRest", "ServiceRuntime", "PlantEvents", logging, lifecycle, httpClient,
                 hummingbird, httpTypes, protobuf,
-            ] + nio),
+            ] + nio
+        ),
     ]
 )

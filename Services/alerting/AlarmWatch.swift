@@ -31,13 +31,22 @@ actor AlarmWatch: Service {
         self.context = context
         let alerting = context.plant.alerting
         limits = AlarmFold.Limits(
-            burstFailures: alerting.burstFailures, burstWindow: alerting.burstWindow,
-            silentAfterUs: Int64(alerting.silentAfterSeconds) * 1_000_000)
+            burstFailures: alerting.burstFailures,
+            burstWindow: alerting.burstWindow,
+            silentAfterUs: Int64(alerting.silentAfterSeconds) * 1_000_000
+        )
         store = try OutboxStore(path: "\(context.plant.state)/alerting.sqlite", version: Self.stateVersion)
         writer = PartitionWriter(
-            log: context.log, site: context.plant.site, topic: context.topic(.alarms), partition: 0,
-            producer: context.producer)
-        try await context.log.create(topic: context.topic(.alarms).description, partitions: Int32(context.plant.partitions))
+            log: context.log,
+            site: context.plant.site,
+            topic: context.topic(.alarms),
+            partition: 0,
+            producer: context.producer
+        )
+        try await context.log.create(
+            topic: context.topic(.alarms).description,
+            partitions: Int32(context.plant.partitions)
+        )
         var causes = HighWater()
         var recent: [String] = []
         try await writer.takeOver(from: 0, fence: Fence(), nowUs: context.nowUs) { record, _ in
@@ -51,7 +60,11 @@ actor AlarmWatch: Service {
         let kept = try store.load()
         fold = kept?.state ?? AlarmFold()
         intake = Intake(
-            context, topics: Self.inputs, from: kept?.positions ?? IntakePositions(), parker: Parker(context))
+            context,
+            topics: Self.inputs,
+            from: kept?.positions ?? IntakePositions(),
+            parker: Parker(context)
+        )
         active = Gauge(label: "lineledger_alarms_active")
     }
 
@@ -102,7 +115,10 @@ actor AlarmWatch: Service {
             do {
                 if !fresh.isEmpty {
                     try await writer.append(
-                        fresh.map(record), keys: fresh.map { Array($0.subject.utf8) }, nowUs: context.nowUs())
+                        fresh.map(record),
+                        keys: fresh.map { Array($0.subject.utf8) },
+                        nowUs: context.nowUs()
+                    )
                 }
                 try store.sent(upTo: last.number)
             } catch let failure as LogFailure where failure.isRetriable {

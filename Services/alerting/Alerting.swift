@@ -9,7 +9,8 @@ struct Alerting: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "alerting",
         abstract: "Raises and clears alarms from what the other services wrote; writes the topic alarms.",
-        discussion: "Example: alerting --plant deploy/plants/demo.yaml")
+        discussion: "Example: alerting --plant deploy/plants/demo.yaml"
+    )
 
     @OptionGroup var options: ServiceOptions
 

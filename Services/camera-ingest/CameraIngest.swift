@@ -9,7 +9,8 @@ struct CameraIngest: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "camera-ingest",
         abstract: "Takes one frame for each trigger of the plant's cameras and writes the topic frames.",
-        discussion: "Example: camera-ingest --plant deploy/plants/demo.yaml")
+        discussion: "Example: camera-ingest --plant deploy/plants/demo.yaml"
+    )
 
     @OptionGroup var options: ServiceOptions
 
@@ -17,11 +18,17 @@ struct CameraIngest: AsyncParsableCommand {
         try await ServiceProgram.run(.cameraIngest, options) { context in
             let stations = context.plant.stationsByID
             let core = CaptureCore(
-                lines: stations.mapValues(\.line), keepsEvidence: context.plant.evidence.keep == .all)
+                lines: stations.mapValues(\.line),
+                keepsEvidence: context.plant.evidence.keep == .all
+            )
             let host = DeciderHost(core, context: context, topic: .frames)
             try await host.restore()
             let keeper = EvidenceKeeper(
-                context, host: host, store: try context.openEvidence(), work: WorkThread("evidence"))
+                context,
+                host: host,
+                store: try context.openEvidence(),
+                work: WorkThread("evidence")
+            )
             try await keeper.settleUnfinished()
             var loops: [CaptureLoop] = []
             for (id, placed) in stations.sorted(by: { $0.key < $1.key }) {
@@ -31,8 +38,15 @@ struct CameraIngest: AsyncParsableCommand {
                 try ring.releaseFrom(session: next.session, sequence: next.sequence)
                 loops.append(
                     CaptureLoop(
-                        context: context, station: placed.station, source: try open(placed.station), host: host,
-                        ring: ring, keeper: keeper, work: WorkThread("camera.\(id)")))
+                        context: context,
+                        station: placed.station,
+                        source: try open(placed.station),
+                        host: host,
+                        ring: ring,
+                        keeper: keeper,
+                        work: WorkThread("camera.\(id)")
+                    )
+                )
             }
             return Composition([host, keeper] + loops)
         }

@@ -1,5 +1,5 @@
-import Evidence
 import EventLog
+import Evidence
 import Logging
 import PlantCore
 import PlantEvents
@@ -22,7 +22,12 @@ struct CaptureLoop: Service {
         try await cancelWhenGracefulShutdown {
             try await host.submit(
                 .opened(
-                    station: station.id, adapter: source.adapter, device: source.device, reason: "service start"))
+                    station: station.id,
+                    adapter: source.adapter,
+                    device: source.device,
+                    reason: "service start"
+                )
+            )
             // Verdicts count only what the log holds: the first trigger waits until the session is durable.
             try await host.durable()
             var nextAt = ContinuousClock.now
@@ -45,7 +50,9 @@ struct CaptureLoop: Service {
         switch shot.picture {
         case .failure(let missing):
             context.logger.warning(
-                "trigger without picture", metadata: ["trigger": "\(trigger.text)", "reason": "\(missing.reason)"])
+                "trigger without picture",
+                metadata: ["trigger": "\(trigger.text)", "reason": "\(missing.reason)"]
+            )
             try await host.submit(
                 .missed(
                     .with {
@@ -53,7 +60,9 @@ struct CaptureLoop: Service {
                         $0.triggeredAtUs = context.nowUs()
                         $0.reason = missing.reason
                         $0.sourceName = shot.sourceName
-                    }))
+                    }
+                )
+            )
         case .success(let picture):
             try await hand(picture, trigger, shot.sourceName)
         }

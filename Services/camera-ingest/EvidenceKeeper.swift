@@ -1,5 +1,5 @@
-import Evidence
 import EventLog
+import Evidence
 import Logging
 import PlantCore
 import PlantEvents
@@ -64,10 +64,14 @@ actor EvidenceKeeper: Service {
                         $0.lossless = stored.lossless
                         $0.mediaType = stored.mediaType
                         $0.storedBytes = UInt64(stored.bytes)
-                    }))
+                    }
+                )
+            )
         } catch let error as EvidenceError {
             context.logger.error(
-                "picture not kept", metadata: ["trigger": "\(trigger.text)", "reason": "\(error)"])
+                "picture not kept",
+                metadata: ["trigger": "\(trigger.text)", "reason": "\(error)"]
+            )
             try await giveUp(trigger, sha256, reason: "\(error)")
         }
     }
@@ -81,7 +85,10 @@ actor EvidenceKeeper: Service {
                     try await store(kept, waiting.pixelsSHA256, waiting.trigger.message)
                 } else {
                     try await giveUp(
-                        waiting.trigger.message, waiting.pixelsSHA256, reason: "camera-ingest stopped before storing it")
+                        waiting.trigger.message,
+                        waiting.pixelsSHA256,
+                        reason: "camera-ingest stopped before storing it"
+                    )
                 }
             }
         }
@@ -94,6 +101,8 @@ actor EvidenceKeeper: Service {
                     $0.trigger = trigger
                     $0.pixelsSha256 = sha256
                     $0.reason = reason
-                }))
+                }
+            )
+        )
     }
 }

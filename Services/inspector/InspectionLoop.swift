@@ -23,8 +23,12 @@ actor InspectionLoop: Service {
     private let verdictTime: Metrics.Timer
 
     init(
-        _ context: ServiceContext, host: DeciderHost<InspectionCore>, intake: Intake, shelf: RecipeShelf,
-        pixels: PixelSource, stations: [String]
+        _ context: ServiceContext,
+        host: DeciderHost<InspectionCore>,
+        intake: Intake,
+        shelf: RecipeShelf,
+        pixels: PixelSource,
+        stations: [String]
     ) {
         self.context = context
         self.host = host
@@ -77,11 +81,16 @@ actor InspectionLoop: Service {
             if core.activeRecipe(of: station) != activated { try await host.submit(.recipeLoaded(activated)) }
             context.logger.info(
                 "recipe active",
-                metadata: .of([.station: "\(station)", .recipe: "\(activated.recipeID)", .sha256: "\(activated.recipeSha256)"]))
+                metadata: .of([
+                    .station: "\(station)", .recipe: "\(activated.recipeID)", .sha256: "\(activated.recipeSha256)",
+                ])
+            )
         case .refused(let refused):
             judges[station] = nil
             context.logger.error(
-                "recipe refused", metadata: .of([.station: "\(station)", .reason: "\(refused.reason)"]))
+                "recipe refused",
+                metadata: .of([.station: "\(station)", .reason: "\(refused.reason)"])
+            )
             try await host.submit(.recipeRefused(refused))
         }
     }
@@ -144,7 +153,9 @@ extension Finding {
             case .uncertain: .uncertain
             }
         return InspectionCore.Judgement(
-            verdict: words, score: score, confidence: confidence,
+            verdict: words,
+            score: score,
+            confidence: confidence,
             defects: defects.map { defect in
                 .with {
                     $0.category = defect.category.rawValue
@@ -162,6 +173,8 @@ extension Finding {
                     $0.tool = timing.tool
                     $0.durationUs = UInt32(clamping: timing.microseconds)
                 }
-            }, recipeSHA256: recipe.sha256)
+            },
+            recipeSHA256: recipe.sha256
+        )
     }
 }

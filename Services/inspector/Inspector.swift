@@ -10,7 +10,8 @@ struct Inspector: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspector",
         abstract: "Judges each frame by the recipe of its order and writes the topic inspections.",
-        discussion: "Example: inspector --plant deploy/plants/demo.yaml")
+        discussion: "Example: inspector --plant deploy/plants/demo.yaml"
+    )
 
     @OptionGroup var options: ServiceOptions
 
@@ -18,18 +19,33 @@ struct Inspector: AsyncParsableCommand {
         try await ServiceProgram.run(.inspector, options) { context in
             let stations = context.plant.stationsByID
             let host = DeciderHost(
-                InspectionCore(lines: stations.mapValues(\.line)), context: context, topic: .inspections)
+                InspectionCore(lines: stations.mapValues(\.line)),
+                context: context,
+                topic: .inspections
+            )
             try await host.restore()
             let shelf = RecipeShelf(stations.mapValues(\.station))
             let pixels = PixelSource(
                 rings: Dictionary(
-                    uniqueKeysWithValues: try stations.keys.map { ($0, try context.openRing(station: $0)) }),
-                store: try context.openEvidence())
+                    uniqueKeysWithValues: try stations.keys.map { ($0, try context.openRing(station: $0)) }
+                ),
+                store: try context.openEvidence()
+            )
             let parker = Parker(context)
             let intake = Intake(
-                context, topics: [.frames, .production], from: await host.inputPositions, parker: parker)
+                context,
+                topics: [.frames, .production],
+                from: await host.inputPositions,
+                parker: parker
+            )
             let loop = InspectionLoop(
-                context, host: host, intake: intake, shelf: shelf, pixels: pixels, stations: stations.keys.sorted())
+                context,
+                host: host,
+                intake: intake,
+                shelf: shelf,
+                pixels: pixels,
+                stations: stations.keys.sorted()
+            )
             let hasOrder = HealthCheck("order") {
                 for station in stations.keys.sorted() {
                     let order = await host.core.context(of: station)?.orderID ?? ""

@@ -28,7 +28,9 @@ struct PixelSource: Sendable {
             {
                 return .picture(picture)
             }
-            if let kept = try store.load(pixelsSHA256: frame.pixelsSha256), kept.sha256 == frame.pixelsSha256 { return .picture(kept) }
+            if let kept = try store.load(pixelsSHA256: frame.pixelsSha256), kept.sha256 == frame.pixelsSha256 {
+                return .picture(kept)
+            }
             return .missing(reason: "pixels are neither in memory nor kept losslessly as evidence")
         } catch {
             return .missing(reason: "pixels cannot be had: \(error)")

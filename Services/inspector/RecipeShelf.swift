@@ -28,7 +28,8 @@ struct RecipeShelf: Sendable {
             guard wish.recipeSHA256.isEmpty || wish.recipeSHA256 == recipe.sha256 else {
                 throw Unusable(
                     "the order approves content \(wish.recipeSHA256.prefix(12)), the plant has "
-                        + "\(recipe.sha256.prefix(12)); bring the approved file or have this one approved")
+                        + "\(recipe.sha256.prefix(12)); bring the approved file or have this one approved"
+                )
             }
             let judge = try Judge(recipe: recipe, directory: folder)
             return .ready(judge, recipe.activated(at: station, models: judge.modelSHA256s))
@@ -39,7 +40,8 @@ struct RecipeShelf: Sendable {
                     $0.recipeID = wish.recipeID
                     $0.recipeSha256 = wish.recipeSHA256
                     $0.reason = "\(error)"
-                })
+                }
+            )
         }
     }
 

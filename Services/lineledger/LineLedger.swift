@@ -12,7 +12,8 @@ struct LineLedger: AsyncParsableCommand {
             """,
         subcommands: [
             Demo.self, Up.self, TraceCommand.self, Rebuild.self, Topics.self, Evaluate.self, Bench.self, Peer.self,
-        ])
+        ]
+    )
 
     /// Runs a command; argument errors exit with 2, as every other wrong use does.
     static func main() async {

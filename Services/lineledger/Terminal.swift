@@ -31,17 +31,21 @@ enum Terminal {
 struct ProgressLine {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var lastText = ""
-    private var updates = 0
-    /// Without a terminal one update in this many is shown.
-    private static let quietInterval = 20
+    private var shownAt: ContinuousClock.Instant?
+    /// Without a terminal a line is added at most this often.
+    private let quietFor: Duration
+
+    init(quietFor: Duration = .seconds(1)) {
+        self.quietFor = quietFor
+    }
 
     mutating func show(_ text: String) {
-        defer { updates += 1 }
         guard text != lastText else { return }
         lastText = text
         if isTerminal {
             FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
-        } else if updates % Self.quietInterval == 0 {
+        } else if shownAt.map({ $0.duration(to: .now) >= quietFor }) ?? true {
+            shownAt = .now
             Terminal.complain(text)
         }
     }

@@ -20,8 +20,12 @@ struct LocalOrders: InboundPeer {
         let done = Int(cursor) ?? 0
         return all.enumerated().dropFirst(done).prefix(limit).map { index, entry in
             PeerMessage(
-                id: "local-\(index + 1)", cursor: "\(index + 1)", occurredAtUs: nowUs(), subject: entry.subject,
-                kinds: [entry.kind])
+                id: "local-\(index + 1)",
+                cursor: "\(index + 1)",
+                occurredAtUs: nowUs(),
+                subject: entry.subject,
+                kinds: [entry.kind]
+            )
         }
     }
 
@@ -33,7 +37,8 @@ struct LocalOrders: InboundPeer {
                     .with {
                         $0.line = line.id
                         $0.shift = plant.shift
-                    })
+                    }
+                )
             )
         }
         for order in plant.orders { script.append((order.orderID, .orderReleased(order.released))) }
@@ -46,8 +51,10 @@ struct LocalOrders: InboundPeer {
                         .with {
                             $0.line = line.id
                             $0.orderID = first.orderID
-                        })
-                ))
+                        }
+                    )
+                )
+            )
         }
         return script
     }

@@ -11,7 +11,8 @@ struct MesBridge: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mes-bridge",
         abstract: "Brings orders in from the MES and delivers holds, quality status and yield to it.",
-        discussion: "Example: mes-bridge --plant deploy/plants/demo.yaml")
+        discussion: "Example: mes-bridge --plant deploy/plants/demo.yaml"
+    )
 
     @OptionGroup var options: ServiceOptions
 
@@ -20,17 +21,27 @@ struct MesBridge: AsyncParsableCommand {
             let production = DeciderHost(ProductionCore(), context: context, topic: .production)
             try await production.restore()
             let adoption = AdoptionLoop(
-                context, peer: try inbound(context), host: production,
+                context,
+                peer: try inbound(context),
+                host: production,
                 pollEvery: .milliseconds(context.plant.mes?.pollMs ?? 1_000),
                 cursor: { $0.cursor(of: DeliveryDialect.mes.peer) },
                 input: { message in
                     ProductionCore.Input(
-                        adopted: message.adopted(from: DeliveryDialect.mes.peer), kinds: message.kinds,
-                        subject: message.subject, occurredAtUs: message.occurredAtUs)
-                })
+                        adopted: message.adopted(from: DeliveryDialect.mes.peer),
+                        kinds: message.kinds,
+                        subject: message.subject,
+                        occurredAtUs: message.occurredAtUs
+                    )
+                }
+            )
             guard let mes = context.plant.mes else { return Composition([production, adoption]) }
             let deliveries = try await DeliveryParts(
-                context, .mes, topic: .mesDeliveries, peer: try RestMes(mes, environment: context.environment))
+                context,
+                .mes,
+                topic: .mesDeliveries,
+                peer: try RestMes(mes, environment: context.environment)
+            )
             return Composition([production] + deliveries.parts + [adoption], checks: deliveries.checks)
         }
     }

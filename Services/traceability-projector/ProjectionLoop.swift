@@ -67,7 +67,8 @@ actor ProjectionLoop: Service {
                     metadata: .of([
                         .topic: "\(gap.stream.topic)", .epoch: "\(gap.epoch)", .expected: "\(gap.expected)",
                         .found: "\(gap.found)",
-                    ]))
+                    ])
+                )
             }
             for unreadable in applied.parked {
                 context.logger.error(
@@ -75,7 +76,8 @@ actor ProjectionLoop: Service {
                     metadata: .of([
                         .topic: "\(unreadable.record.place)", .offset: "\(unreadable.record.offset)",
                         .reason: "\(unreadable.reason)",
-                    ]))
+                    ])
+                )
                 try await parker.park(unreadable.record, reason: unreadable.reason)
             }
         }

@@ -46,8 +46,10 @@ struct QueryRoutes: Sendable {
 
     private static func response(_ status: HTTPResponse.Status, _ body: [UInt8]) -> Response {
         Response(
-            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
-            body: .init(byteBuffer: ByteBuffer(bytes: body)))
+            status: status,
+            headers: [.contentType: "application/json", .cacheControl: "no-store"],
+            body: .init(byteBuffer: ByteBuffer(bytes: body))
+        )
     }
 }
 

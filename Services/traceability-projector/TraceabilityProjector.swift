@@ -10,7 +10,8 @@ struct TraceabilityProjector: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "traceability-projector",
         abstract: "Projects every topic into the read model and answers queries over HTTP.",
-        discussion: "Example: traceability-projector --plant deploy/plants/demo.yaml")
+        discussion: "Example: traceability-projector --plant deploy/plants/demo.yaml"
+    )
 
     @OptionGroup var options: ServiceOptions
 
@@ -18,7 +19,9 @@ struct TraceabilityProjector: AsyncParsableCommand {
         try await ServiceProgram.run(.traceabilityProjector, options) { context in
             let path = context.plant.readModelPath
             try FileManager.default.createDirectory(
-                atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                atPath: (path as NSString).deletingLastPathComponent,
+                withIntermediateDirectories: true
+            )
             let projection = try ProjectionLoop(context, path: path)
             let queries = QueryRoutes(path: path)
             return Composition(
@@ -28,7 +31,8 @@ struct TraceabilityProjector: AsyncParsableCommand {
                         await projection.isCaughtUp ? .ok : .failing("the read model is still reading history")
                     }
                 ],
-                routes: { queries.add(to: $0) })
+                routes: { queries.add(to: $0) }
+            )
         }
     }
 }

@@ -82,16 +82,24 @@ package struct AlarmFold: Codable, Sendable {
                 countVerdict(part, record.meta, limits, into: &drafts)
             case .holdPlaced(let hold):
                 raise(
-                    "hold-placed", hold.holdID, .high, record.meta,
+                    "hold-placed",
+                    hold.holdID,
+                    .high,
+                    record.meta,
                     text: "\(hold.subjectKind.word) \(hold.subjectID) is on hold: \(hold.reason)",
                     response: "Segregate \(hold.subjectKind.word) \(hold.subjectID) and decide its disposition.",
-                    into: &drafts)
+                    into: &drafts
+                )
             case .recipeRefused(let refused):
                 raise(
-                    "recipe-refused", refused.station, .high, record.meta,
+                    "recipe-refused",
+                    refused.station,
+                    .high,
+                    record.meta,
                     text: "recipe \(refused.recipeID) cannot be used: \(refused.reason)",
                     response: "Stop the station or give it the approved recipe; parts are named gaps until then.",
-                    into: &drafts)
+                    into: &drafts
+                )
             case .recipeActivated(let activated):
                 clear("recipe-refused", activated.station, record.meta, into: &drafts)
             case .writerTookOver, .contextAdopted, .inspectionMissed, .rejectNotCommanded, .sourceInspected, nil:
@@ -107,16 +115,26 @@ package struct AlarmFold: Codable, Sendable {
             switch event.kind {
             case .peerLost(let lost):
                 raise(
-                    "peer-lost", lost.peer, .medium, record.meta, text: "\(lost.peer) cannot be reached: \(lost.reason)",
+                    "peer-lost",
+                    lost.peer,
+                    .medium,
+                    record.meta,
+                    text: "\(lost.peer) cannot be reached: \(lost.reason)",
                     response: "Check the network and the system; the line goes on and deliveries wait in order.",
-                    into: &drafts)
+                    into: &drafts
+                )
             case .peerRestored(let restored):
                 clear("peer-lost", restored.peer, record.meta, into: &drafts)
             case .deliveryRefused(let refused):
                 raise(
-                    "delivery-refused", refused.intentID, .high, record.meta,
+                    "delivery-refused",
+                    refused.intentID,
+                    .high,
+                    record.meta,
                     text: "delivery \(refused.intentID) was refused: \(refused.reason)",
-                    response: "Mend the cause at the peer, then re-drive or skip the delivery.", into: &drafts)
+                    response: "Mend the cause at the peer, then re-drive or skip the delivery.",
+                    into: &drafts
+                )
             case .deliveryRedriven(let redriven):
                 clear("delivery-refused", redriven.intentID, record.meta, into: &drafts)
             case .deliverySkipped(let skipped):
@@ -140,14 +158,18 @@ package struct AlarmFold: Codable, Sendable {
                 $0.workUnit = name
             }
             raise(
-                "station-silent", name, .high,
+                "station-silent",
+                name,
+                .high,
                 .with {
                     $0.recordID = "silent:\(name)/\(lastTriggerUs)"
                     $0.occurredAtUs = dueUs
                     $0.place = place
                 },
                 text: "no trigger for \(limits.silentAfterUs / 1_000_000) s",
-                response: "Check camera, trigger and conveyor: parts may pass without inspection.", into: &drafts)
+                response: "Check camera, trigger and conveyor: parts may pass without inspection.",
+                into: &drafts
+            )
         }
         return drafts
     }
@@ -158,7 +180,10 @@ package struct AlarmFold: Codable, Sendable {
     }
 
     private mutating func countVerdict(
-        _ part: PartInspected, _ meta: Meta, _ limits: Limits, into drafts: inout [Draft]
+        _ part: PartInspected,
+        _ meta: Meta,
+        _ limits: Limits,
+        into drafts: inout [Draft]
     ) {
         let name = part.trigger.station
         stations[name, default: Station()].recentFailures.append(part.verdict == .fail)
@@ -167,9 +192,14 @@ package struct AlarmFold: Codable, Sendable {
         let failures = stations[name]?.recentFailures.count { $0 } ?? 0
         if failures >= limits.burstFailures {
             raise(
-                "defect-burst", name, .high, meta,
+                "defect-burst",
+                name,
+                .high,
+                meta,
                 text: "\(failures) of the last \(limits.burstWindow) parts failed",
-                response: "Look at the last rejected parts and at the process before the station.", into: &drafts)
+                response: "Look at the last rejected parts and at the process before the station.",
+                into: &drafts
+            )
         } else if failures * 2 <= limits.burstFailures {
             // Half the limit: the dead band that keeps one burst from being many alarms.
             clear("defect-burst", name, meta, into: &drafts)
@@ -177,7 +207,12 @@ package struct AlarmFold: Codable, Sendable {
     }
 
     private mutating func raise(
-        _ kind: String, _ subject: String, _ priority: AlarmPriority, _ meta: Meta, text: String, response: String,
+        _ kind: String,
+        _ subject: String,
+        _ priority: AlarmPriority,
+        _ meta: Meta,
+        text: String,
+        response: String,
         into drafts: inout [Draft]
     ) {
         let key = "\(kind) \(subject)"
@@ -203,13 +238,19 @@ package struct AlarmFold: Codable, Sendable {
             $0.subject = subject
         }
         drafts.append(
-            draft("returned:\(kind):\(subject):\(meta.recordID)", .alarmReturnedToNormal(returned), subject, meta))
+            draft("returned:\(kind):\(subject):\(meta.recordID)", .alarmReturnedToNormal(returned), subject, meta)
+        )
     }
 
     private func draft(_ recordID: String, _ kind: Kind, _ subject: String, _ meta: Meta) -> Draft {
         Draft(
-            recordID: recordID, kind: Coded(AlarmRecord.Event(kind)), subject: subject,
-            occurredAtUs: meta.occurredAtUs, line: meta.place.workCenter, station: meta.place.workUnit,
-            cause: meta.hasOrigin ? Coded(meta.origin) : nil)
+            recordID: recordID,
+            kind: Coded(AlarmRecord.Event(kind)),
+            subject: subject,
+            occurredAtUs: meta.occurredAtUs,
+            line: meta.place.workCenter,
+            station: meta.place.workUnit,
+            cause: meta.hasOrigin ? Coded(meta.origin) : nil
+        )
     }
 }

@@ -71,28 +71,48 @@ package struct CaptureCore: Core {
                 $0.reason = reason
             }
             return step(
-                "session:\(station)/\(session)", [.triggerSessionStarted(started)], station: station,
-                subject: station, atUs: nowUs)
+                "session:\(station)/\(session)",
+                [.triggerSessionStarted(started)],
+                station: station,
+                subject: station,
+                atUs: nowUs
+            )
         case .captured(let frame):
             precondition(frame.trigger == nextTrigger(of: frame.trigger.station), "captured out of turn")
             return step(
-                "frame:\(frame.trigger.text)", [.frameCaptured(frame)], station: frame.trigger.station,
-                subject: frame.trigger.text, atUs: frame.triggeredAtUs)
+                "frame:\(frame.trigger.text)",
+                [.frameCaptured(frame)],
+                station: frame.trigger.station,
+                subject: frame.trigger.text,
+                atUs: frame.triggeredAtUs
+            )
         case .missed(let gap):
             precondition(gap.trigger == nextTrigger(of: gap.trigger.station), "missed out of turn")
             return step(
-                "frame:\(gap.trigger.text)", [.frameMissed(gap)], station: gap.trigger.station,
-                subject: gap.trigger.text, atUs: gap.triggeredAtUs)
+                "frame:\(gap.trigger.text)",
+                [.frameMissed(gap)],
+                station: gap.trigger.station,
+                subject: gap.trigger.text,
+                atUs: gap.triggeredAtUs
+            )
         case .evidenceStored(let stored):
             guard isAwaited(stored.trigger) else { return nil }
             return step(
-                "evidence:\(stored.trigger.text)", [.evidenceStored(stored)], station: stored.trigger.station,
-                subject: stored.trigger.text, atUs: nowUs)
+                "evidence:\(stored.trigger.text)",
+                [.evidenceStored(stored)],
+                station: stored.trigger.station,
+                subject: stored.trigger.text,
+                atUs: nowUs
+            )
         case .evidenceNotStored(let lost):
             guard isAwaited(lost.trigger) else { return nil }
             return step(
-                "evidence:\(lost.trigger.text)", [.evidenceNotStored(lost)], station: lost.trigger.station,
-                subject: lost.trigger.text, atUs: nowUs)
+                "evidence:\(lost.trigger.text)",
+                [.evidenceNotStored(lost)],
+                station: lost.trigger.station,
+                subject: lost.trigger.text,
+                atUs: nowUs
+            )
         case .exhausted(let station):
             guard let known = state.stations[station], !known.isExhausted else { return nil }
             let exhausted = SourceExhausted.with {
@@ -100,8 +120,12 @@ package struct CaptureCore: Core {
                 $0.triggers = known.triggers
             }
             return step(
-                "exhausted:\(station)/\(known.session)", [.sourceExhausted(exhausted)], station: station,
-                subject: station, atUs: nowUs)
+                "exhausted:\(station)/\(known.session)",
+                [.sourceExhausted(exhausted)],
+                station: station,
+                subject: station,
+                atUs: nowUs
+            )
         }
     }
 
@@ -117,7 +141,9 @@ package struct CaptureCore: Core {
             count(frame.trigger)
             guard keepsEvidence else { break }
             state.stations[frame.trigger.station]?.awaitingEvidence[frame.trigger.text] = AwaitedEvidence(
-                trigger: Coded(frame.trigger), pixelsSHA256: frame.pixelsSha256)
+                trigger: Coded(frame.trigger),
+                pixelsSHA256: frame.pixelsSha256
+            )
         case .frameMissed(let gap):
             count(gap.trigger)
         case .evidenceStored(let stored):
@@ -141,11 +167,21 @@ package struct CaptureCore: Core {
     }
 
     private func step(
-        _ recordID: String, _ kinds: [FrameRecord.Event.OneOf_Kind], station: String, subject: String, atUs: Int64
+        _ recordID: String,
+        _ kinds: [FrameRecord.Event.OneOf_Kind],
+        station: String,
+        subject: String,
+        atUs: Int64
     ) -> Step<FrameRecord> {
         Step(
-            recordID: recordID, kinds: kinds, key: station, subject: subject, line: lines[station] ?? "",
-            station: station, occurredAtUs: atUs)
+            recordID: recordID,
+            kinds: kinds,
+            key: station,
+            subject: subject,
+            line: lines[station] ?? "",
+            station: station,
+            occurredAtUs: atUs
+        )
     }
 }
 

@@ -37,8 +37,15 @@ package struct Step<Record: TopicRecord>: Sendable {
     package var mustUnderstand: Bool
 
     package init(
-        recordID: String, kinds: [Record.Event.Kind], key: String, subject: String, correlationID: String = "",
-        line: String = "", station: String = "", occurredAtUs: Int64, mustUnderstand: Bool = false
+        recordID: String,
+        kinds: [Record.Event.Kind],
+        key: String,
+        subject: String,
+        correlationID: String = "",
+        line: String = "",
+        station: String = "",
+        occurredAtUs: Int64,
+        mustUnderstand: Bool = false
     ) {
         self.recordID = recordID
         self.kinds = kinds

@@ -25,8 +25,12 @@ extension DeliveryCore {
         }
         guard let first = kinds.first else { return nil }
         return step(
-            "\(dialect.peer):\(record.meta.recordID)", kinds, key: first.businessKey, line: record.meta.place.workCenter,
-            atUs: record.meta.occurredAtUs)
+            "\(dialect.peer):\(record.meta.recordID)",
+            kinds,
+            key: first.businessKey,
+            line: record.meta.place.workCenter,
+            atUs: record.meta.occurredAtUs
+        )
     }
 
     /// Notes that orders were completed, which makes their final counts due.
@@ -42,8 +46,12 @@ extension DeliveryCore {
         }
         guard let first = kinds.first else { return nil }
         return step(
-            "\(dialect.peer):\(record.meta.recordID)", kinds, key: first.businessKey, line: record.meta.place.workCenter,
-            atUs: record.meta.occurredAtUs)
+            "\(dialect.peer):\(record.meta.recordID)",
+            kinds,
+            key: first.businessKey,
+            line: record.meta.place.workCenter,
+            atUs: record.meta.occurredAtUs
+        )
     }
 
     /// Closes or blocks the intent; a report that is behind by now is followed by the next.
@@ -58,7 +66,9 @@ extension DeliveryCore {
                     .with {
                         $0.intentID = intentID
                         $0.reason = reason
-                    }))
+                    }
+                )
+            )
         case .confirmed(let reference, let foundByLookUp):
             kinds.append(
                 .deliveryConfirmed(
@@ -66,7 +76,9 @@ extension DeliveryCore {
                         $0.intentID = intentID
                         $0.peerReference = reference
                         $0.foundByLookUp = foundByLookUp
-                    }))
+                    }
+                )
+            )
             kinds += nextReport(closing: intent)
         }
         return step("outcome:\(intentID)/\(nowUs)", kinds, key: intent.businessKey, atUs: nowUs)
@@ -100,7 +112,9 @@ extension DeliveryCore {
     private func report(of counted: PartsCounted, closing closed: String? = nil) -> DeliveryIntended? {
         let queue = state.queues[DeliveryDialect.orderKey(counted.orderID)] ?? []
         let isUnderWay = queue.contains { $0 != closed && state.intents[$0]?.intent.message.reportedOrder != nil }
-        guard !isUnderWay, state.orders[counted.orderID]?.lastIntended?.message.total != counted.total else { return nil }
+        guard !isUnderWay, state.orders[counted.orderID]?.lastIntended?.message.total != counted.total else {
+            return nil
+        }
         return dialect.report(of: counted)
     }
 

@@ -97,28 +97,42 @@ package struct DeliveryCore: Core {
                         .with {
                             $0.peer = dialect.peer
                             $0.reason = reason
-                        })
-                ], key: dialect.peer, atUs: nowUs)
+                        }
+                    )
+                ],
+                key: dialect.peer,
+                atUs: nowUs
+            )
         case .peerRestored:
             guard state.isPeerLost else { return nil }
             return step(
                 "peer:\(dialect.peer)/restored/\(state.nextNumber)/\(nowUs)",
-                [.peerRestored(.with { $0.peer = dialect.peer })], key: dialect.peer, atUs: nowUs)
+                [.peerRestored(.with { $0.peer = dialect.peer })],
+                key: dialect.peer,
+                atUs: nowUs
+            )
         case .redriven(let id):
             guard let open = state.intents[id], open.refusal != nil else { return nil }
             return step(
-                "redrive:\(id)/\(nowUs)", [.deliveryRedriven(.with { $0.intentID = id })],
-                key: open.intent.message.businessKey, atUs: nowUs)
+                "redrive:\(id)/\(nowUs)",
+                [.deliveryRedriven(.with { $0.intentID = id })],
+                key: open.intent.message.businessKey,
+                atUs: nowUs
+            )
         case .skipped(let id, let reason):
             guard let open = state.intents[id], open.refusal != nil else { return nil }
             let skipped = Kind.deliverySkipped(
                 .with {
                     $0.intentID = id
                     $0.reason = reason
-                })
+                }
+            )
             return step(
-                "skip:\(id)", [skipped] + nextReport(closing: open.intent.message),
-                key: open.intent.message.businessKey, atUs: nowUs)
+                "skip:\(id)",
+                [skipped] + nextReport(closing: open.intent.message),
+                key: open.intent.message.businessKey,
+                atUs: nowUs
+            )
         }
     }
 

@@ -93,7 +93,9 @@ package enum DeliveryDialect: String, Codable, Sendable {
     }
 
     private func intent(
-        _ id: String, key: String, _ effect: (inout DeliveryIntended) -> Void
+        _ id: String,
+        key: String,
+        _ effect: (inout DeliveryIntended) -> Void
     ) -> DeliveryIntended {
         .with {
             $0.intentID = "\(peer):\(id)"

@@ -4,15 +4,21 @@ import SwiftProtobuf
 extension InspectionCore {
     /// Verdict, reject and hold of one part: they travel in one record.
     func judge(
-        _ captured: FrameCaptured, _ frame: Origin, _ judgement: Judgement, nowUs: Int64
+        _ captured: FrameCaptured,
+        _ frame: Origin,
+        _ judgement: Judgement,
+        nowUs: Int64
     ) -> Step<InspectionRecord> {
         let name = captured.trigger.station
         let known = station(name)
         guard let recipe = known.recipeInForce, recipe.recipeSha256 == judgement.recipeSHA256 else {
             // I2: a picture judged by another recipe than the one in force has no verdict.
             return miss(
-                captured.trigger, captured.triggeredAtUs, captured.sourceName,
-                reason: "judged by recipe \(judgement.recipeSHA256.prefix(12)), which is not the one in force")
+                captured.trigger,
+                captured.triggeredAtUs,
+                captured.sourceName,
+                reason: "judged by recipe \(judgement.recipeSHA256.prefix(12)), which is not the one in force"
+            )
         }
         let part = inspected(captured, frame, judgement, known, recipe, nowUs: nowUs)
         var kinds: [Kind] = [.partInspected(part)]
@@ -25,16 +31,27 @@ extension InspectionCore {
                     .with {
                         $0.partID = part.partID
                         $0.reason = "station \(name) has no reject output (io: null)"
-                    }))
+                    }
+                )
+            )
         }
         kinds += holds(after: part, in: known, by: recipe.reactionPlan).map(Kind.holdPlaced)
         return step(
-            "part:\(captured.trigger.text)", kinds, station: name, subject: part.partID, atUs: captured.triggeredAtUs)
+            "part:\(captured.trigger.text)",
+            kinds,
+            station: name,
+            subject: part.partID,
+            atUs: captured.triggeredAtUs
+        )
     }
 
     private func inspected(
-        _ captured: FrameCaptured, _ frame: Origin, _ judgement: Judgement, _ known: Station,
-        _ recipe: RecipeActivated, nowUs: Int64
+        _ captured: FrameCaptured,
+        _ frame: Origin,
+        _ judgement: Judgement,
+        _ known: Station,
+        _ recipe: RecipeActivated,
+        nowUs: Int64
     ) -> PartInspected {
         .with {
             $0.partID = captured.trigger.text
@@ -76,12 +93,15 @@ extension InspectionCore {
                     $0.partID = part.partID
                     $0.rule = rule
                     $0.context = part.context
-                })
+                }
+            )
         }
         for category in plan.holdOnCategories where part.defects.contains(where: { $0.category == category }) {
             place(
-                rule: "category-\(category)", category: category,
-                reason: "part \(part.partID) has a defect of category \(category), one of which holds the batch")
+                rule: "category-\(category)",
+                category: category,
+                reason: "part \(part.partID) has a defect of category \(category), one of which holds the batch"
+            )
         }
         guard plan.holdWindow > 0 else { return holds }
         let failures = known.recentFailures.suffix(Int(plan.holdWindow) - 1).count { $0 } + 1
@@ -90,7 +110,8 @@ extension InspectionCore {
                 rule: "failures-\(plan.holdAfterFailures)-in-\(plan.holdWindow)",
                 category: part.defects.first?.category ?? "",
                 reason: "\(failures) of the last \(plan.holdWindow) parts failed; the plan allows fewer than "
-                    + "\(plan.holdAfterFailures)")
+                    + "\(plan.holdAfterFailures)"
+            )
         }
         return holds
     }

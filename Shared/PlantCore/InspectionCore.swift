@@ -35,8 +35,13 @@ package struct InspectionCore: Core {
         package var recipeSHA256: String
 
         package init(
-            verdict: Verdict, score: Double, confidence: Double, defects: [Defect], rejectionReason: String,
-            timings: [ToolTiming], recipeSHA256: String
+            verdict: Verdict,
+            score: Double,
+            confidence: Double,
+            defects: [Defect],
+            rejectionReason: String,
+            timings: [ToolTiming],
+            recipeSHA256: String
         ) {
             self.verdict = verdict
             self.score = score
@@ -82,12 +87,20 @@ package struct InspectionCore: Core {
             return adopt(record)
         case .recipeLoaded(let activated):
             return step(
-                "recipe:\(activated.station)/\(station(activated.station).loadings)", [.recipeActivated(activated)],
-                station: activated.station, subject: activated.recipeID, atUs: nowUs)
+                "recipe:\(activated.station)/\(station(activated.station).loadings)",
+                [.recipeActivated(activated)],
+                station: activated.station,
+                subject: activated.recipeID,
+                atUs: nowUs
+            )
         case .recipeRefused(let refused):
             return step(
-                "recipe:\(refused.station)/\(station(refused.station).loadings)", [.recipeRefused(refused)],
-                station: refused.station, subject: refused.recipeID, atUs: nowUs)
+                "recipe:\(refused.station)/\(station(refused.station).loadings)",
+                [.recipeRefused(refused)],
+                station: refused.station,
+                subject: refused.recipeID,
+                atUs: nowUs
+            )
         case .judged(let captured, let frame, let judgement):
             return judge(captured, frame, judgement, nowUs: nowUs)
         case .unjudged(let captured, let reason):
@@ -100,8 +113,12 @@ package struct InspectionCore: Core {
                 $0.triggers = exhausted.triggers
             }
             return step(
-                "inspected:\(exhausted.station)/\(exhausted.triggers)", [.sourceInspected(inspected)],
-                station: exhausted.station, subject: exhausted.station, atUs: nowUs)
+                "inspected:\(exhausted.station)/\(exhausted.triggers)",
+                [.sourceInspected(inspected)],
+                station: exhausted.station,
+                subject: exhausted.station,
+                atUs: nowUs
+            )
         }
     }
 
@@ -138,17 +155,26 @@ package struct InspectionCore: Core {
                         .with {
                             $0.station = station
                             $0.context = changed.context
-                        }))
+                        }
+                    )
+                )
             }
         }
         guard !kinds.isEmpty else { return nil }
         return step(
-            "context:\(record.meta.recordID)", kinds, station: firstStation, subject: record.meta.subject,
-            atUs: record.meta.occurredAtUs)
+            "context:\(record.meta.recordID)",
+            kinds,
+            station: firstStation,
+            subject: record.meta.subject,
+            atUs: record.meta.occurredAtUs
+        )
     }
 
     func miss(
-        _ trigger: TriggerId, _ triggeredAtUs: Int64, _ sourceName: String, reason: String
+        _ trigger: TriggerId,
+        _ triggeredAtUs: Int64,
+        _ sourceName: String,
+        reason: String
     ) -> Step<InspectionRecord> {
         let missed = InspectionMissed.with {
             $0.partID = trigger.text
@@ -159,16 +185,30 @@ package struct InspectionCore: Core {
             $0.sourceName = sourceName
         }
         return step(
-            "part:\(trigger.text)", [.inspectionMissed(missed)], station: trigger.station, subject: trigger.text,
-            atUs: triggeredAtUs)
+            "part:\(trigger.text)",
+            [.inspectionMissed(missed)],
+            station: trigger.station,
+            subject: trigger.text,
+            atUs: triggeredAtUs
+        )
     }
 
     func step(
-        _ recordID: String, _ kinds: [Kind], station: String, subject: String, atUs: Int64
+        _ recordID: String,
+        _ kinds: [Kind],
+        station: String,
+        subject: String,
+        atUs: Int64
     ) -> Step<InspectionRecord> {
         Step(
-            recordID: recordID, kinds: kinds, key: station, subject: subject, line: lines[station] ?? "",
-            station: station, occurredAtUs: atUs)
+            recordID: recordID,
+            kinds: kinds,
+            key: station,
+            subject: subject,
+            line: lines[station] ?? "",
+            station: station,
+            occurredAtUs: atUs
+        )
     }
 }
 
@@ -208,7 +248,9 @@ extension InspectionCore {
 
         var wish: RecipeWish {
             RecipeWish(
-                recipeID: context?.message.recipeID ?? "", recipeSHA256: context?.message.recipeSha256 ?? "")
+                recipeID: context?.message.recipeID ?? "",
+                recipeSHA256: context?.message.recipeSha256 ?? ""
+            )
         }
 
         var recipeInForce: RecipeActivated? {

@@ -12,7 +12,10 @@ package struct MaterialsCore: Core {
         package var occurredAtUs: Int64
 
         package init(
-            adopted: PeerMessageAdopted, kinds: [MaterialRecord.Event.OneOf_Kind], subject: String, occurredAtUs: Int64
+            adopted: PeerMessageAdopted,
+            kinds: [MaterialRecord.Event.OneOf_Kind],
+            subject: String,
+            occurredAtUs: Int64
         ) {
             self.adopted = adopted
             self.kinds = kinds
@@ -37,8 +40,11 @@ package struct MaterialsCore: Core {
         if input.adopted.cursor == cursor(of: input.adopted.peer) { return nil }
         return Step(
             recordID: "peer:\(input.adopted.peer)/\(input.adopted.messageID)",
-            kinds: [.peerMessageAdopted(input.adopted)] + input.kinds, key: input.subject, subject: input.subject,
-            occurredAtUs: input.occurredAtUs)
+            kinds: [.peerMessageAdopted(input.adopted)] + input.kinds,
+            key: input.subject,
+            subject: input.subject,
+            occurredAtUs: input.occurredAtUs
+        )
     }
 
     package mutating func evolve(with kind: MaterialRecord.Event.OneOf_Kind) {

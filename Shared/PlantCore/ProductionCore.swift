@@ -73,13 +73,19 @@ package struct ProductionCore: Core {
                     .with {
                         $0.line = line
                         $0.context = context
-                    }))
+                    }
+                )
+            )
         }
         let line = input.kinds.lazy.compactMap(\.line).first ?? ""
         return Step(
-            recordID: "peer:\(input.adopted.peer)/\(input.adopted.messageID)", kinds: kinds,
-            key: line.isEmpty ? input.subject : line, subject: input.subject, line: line,
-            occurredAtUs: input.occurredAtUs)
+            recordID: "peer:\(input.adopted.peer)/\(input.adopted.messageID)",
+            kinds: kinds,
+            key: line.isEmpty ? input.subject : line,
+            subject: input.subject,
+            line: line,
+            occurredAtUs: input.occurredAtUs
+        )
     }
 
     package mutating func evolve(with kind: Kind) {

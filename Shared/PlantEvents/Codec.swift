@@ -13,7 +13,8 @@ package struct InvalidRecord: Error, Equatable, CustomStringConvertible {
 package enum Codec {
     /// Decodes and validates one record.
     package static func decode<Record: TopicRecord>(
-        _: Record.Type = Record.self, from value: [UInt8]
+        _: Record.Type = Record.self,
+        from value: [UInt8]
     ) throws(InvalidRecord) -> Record {
         let record: Record
         do {
@@ -54,6 +55,8 @@ package enum Codec {
             throw InvalidRecord("meta.origin: incomplete; expected site, topic and an epoch of at least 1")
         }
         guard !meta.recordID.isEmpty else { throw InvalidRecord("meta.record_id: empty") }
-        guard meta.recordedAtUs > 0 else { throw InvalidRecord("meta.recorded_at_us: \(meta.recordedAtUs); expected > 0") }
+        guard meta.recordedAtUs > 0 else {
+            throw InvalidRecord("meta.recorded_at_us: \(meta.recordedAtUs); expected > 0")
+        }
     }
 }

@@ -45,10 +45,15 @@ package actor DeciderHost<C: Core>: Service {
         self.topic = topic
         self.partition = partition
         writer = PartitionWriter(
-            log: context.log, site: context.plant.site, topic: context.topic(topic), partition: partition,
-            producer: context.producer)
+            log: context.log,
+            site: context.plant.site,
+            topic: context.topic(topic),
+            partition: partition,
+            producer: context.producer
+        )
         snapshots = SnapshotFile(
-            path: "\(context.plant.state)/snapshots/\(context.service)-\(topic.rawValue)-\(partition).json")
+            path: "\(context.plant.state)/snapshots/\(context.service)-\(topic.rawValue)-\(partition).json"
+        )
         appended = Counter(label: "lineledger_records_appended_total", dimensions: [("topic", topic.rawValue)])
         waiting = Gauge(label: "lineledger_records_waiting", dimensions: [("topic", topic.rawValue)])
     }
@@ -59,7 +64,9 @@ package actor DeciderHost<C: Core>: Service {
     /// Takes the partition over and brings the state back: snapshot if usable, then own history.
     package func restore() async throws {
         try await context.log.create(
-            topic: context.topic(topic).description, partitions: Int32(context.plant.partitions))
+            topic: context.topic(topic).description,
+            partitions: Int32(context.plant.partitions)
+        )
         var from: Int64 = 0
         var fence = Fence()
         var restored = core
@@ -76,7 +83,8 @@ package actor DeciderHost<C: Core>: Service {
         case .unusable(let reason):
             context.logger.warning(
                 "snapshot not used; replaying the whole history",
-                metadata: ["path": "\(snapshots.path)", "reason": "\(reason)"])
+                metadata: ["path": "\(snapshots.path)", "reason": "\(reason)"]
+            )
         }
         var replayed = 0
         try await writer.takeOver(from: from, fence: fence, nowUs: context.nowUs) { record, _ in
@@ -89,7 +97,8 @@ package actor DeciderHost<C: Core>: Service {
         handled = marks
         context.logger.info(
             "took over",
-            metadata: ["topic": "\(topic.rawValue)", "partition": "\(partition)", "replayed": "\(replayed)"])
+            metadata: ["topic": "\(topic.rawValue)", "partition": "\(partition)", "replayed": "\(replayed)"]
+        )
     }
 
     /// Decides on an input; `cause` is the origin of the record it came from, and an input whose cause was handled
@@ -172,7 +181,8 @@ package actor DeciderHost<C: Core>: Service {
             } catch let failure as LogFailure where failure.isRetriable {
                 context.logger.error(
                     "log does not take records; they wait",
-                    metadata: ["topic": "\(topic.rawValue)", "waiting": "\(pending.count)", "reason": "\(failure)"])
+                    metadata: ["topic": "\(topic.rawValue)", "waiting": "\(pending.count)", "reason": "\(failure)"]
+                )
                 waiting.record(pending.count)
                 try await Task.sleep(for: backoff.next())
             }
@@ -185,15 +195,22 @@ package actor DeciderHost<C: Core>: Service {
         let position = await writer.position
         guard pending.isEmpty else { return }
         let snapshot = Snapshot(
-            coreVersion: C.version, state: core.state, handled: handled, ownOffset: position.nextOffset,
-            ownFence: position.fence, inputs: inputs)
+            coreVersion: C.version,
+            state: core.state,
+            handled: handled,
+            ownOffset: position.nextOffset,
+            ownFence: position.fence,
+            inputs: inputs
+        )
         do {
             try snapshots.write(snapshot)
             snapshotAt = decidedCount
         } catch {
             // A snapshot only saves time; without it the next start replays.
             context.logger.warning(
-                "snapshot not written", metadata: ["path": "\(snapshots.path)", "reason": "\(error)"])
+                "snapshot not written",
+                metadata: ["path": "\(snapshots.path)", "reason": "\(error)"]
+            )
             snapshotAt = decidedCount
         }
     }

@@ -10,12 +10,19 @@ package struct DeliveryParts {
     package let checks: [HealthCheck]
 
     package init(
-        _ context: ServiceContext, _ dialect: DeliveryDialect, topic: Topic, peer: any OutboundPeer
+        _ context: ServiceContext,
+        _ dialect: DeliveryDialect,
+        topic: Topic,
+        peer: any OutboundPeer
     ) async throws {
         let host = DeciderHost(DeliveryCore(dialect: dialect), context: context, topic: topic)
         try await host.restore()
         let intake = Intake(
-            context, topics: [.inspections, .production], from: await host.inputPositions, parker: Parker(context))
+            context,
+            topics: [.inspections, .production],
+            from: await host.inputPositions,
+            parker: Parker(context)
+        )
         let delivery = await DeliveryLoop(context, peer: peer, host: host)
         parts = [host, delivery, DeliveryIntake(host: host, intake: intake)]
         checks = [

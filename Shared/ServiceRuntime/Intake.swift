@@ -125,7 +125,8 @@ package actor Intake {
             metrics.parked.increment()
             context.logger.error(
                 "record parked",
-                metadata: ["place": "\(stored.place)", "offset": "\(stored.offset)", "reason": "\(error)"])
+                metadata: ["place": "\(stored.place)", "offset": "\(stored.offset)", "reason": "\(error)"]
+            )
             try await parker.park(stored, reason: "\(error)")
             positions.partitions[stored.place] = position
             return nil
@@ -138,13 +139,16 @@ package actor Intake {
         case .void(let reason):
             metrics.void.increment()
             context.logger.info(
-                "record void", metadata: ["place": "\(stored.place)", "offset": "\(stored.offset)", "reason": "\(reason)"])
+                "record void",
+                metadata: ["place": "\(stored.place)", "offset": "\(stored.offset)", "reason": "\(reason)"]
+            )
             return nil
         case .acceptedAfterGap(let expected, let found):
             metrics.gaps.increment()
             context.logger.error(
                 "records missing",
-                metadata: ["place": "\(stored.place)", "expected": "\(expected)", "found": "\(found)"])
+                metadata: ["place": "\(stored.place)", "expected": "\(expected)", "found": "\(found)"]
+            )
         }
         return Incoming(place: stored.place, offset: stored.offset, record: record)
     }

@@ -25,7 +25,8 @@ package final class OutboxStore<State: Codable, Draft: Codable> {
                 CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL);
                 CREATE TABLE outbox (number INTEGER PRIMARY KEY, draft BLOB NOT NULL);
                 PRAGMA user_version = \(version);
-                """)
+                """
+            )
         }
     }
 

@@ -14,9 +14,12 @@ package actor Parker {
     package init(_ context: ServiceContext) {
         self.context = context
         writer = PartitionWriter(
-            log: context.log, site: context.plant.site,
-            topic: TopicName(site: context.plant.site, parkedBy: context.service), partition: 0,
-            producer: context.producer)
+            log: context.log,
+            site: context.plant.site,
+            topic: TopicName(site: context.plant.site, parkedBy: context.service),
+            partition: 0,
+            producer: context.producer
+        )
     }
 
     /// Parks one record; waits until it is durable.

@@ -20,8 +20,13 @@ package struct ServiceContext: Sendable {
     package static let build = "0.1.0"
 
     package init(
-        service: String, instance: String, plant: PlantFile, log: any EventLog, logger: Logger,
-        nowUs: @escaping @Sendable () -> Int64, environment: [String: String] = [:]
+        service: String,
+        instance: String,
+        plant: PlantFile,
+        log: any EventLog,
+        logger: Logger,
+        nowUs: @escaping @Sendable () -> Int64,
+        environment: [String: String] = [:]
     ) {
         self.service = service
         self.instance = instance

@@ -23,7 +23,8 @@ package struct Composition {
     package var routes: (Router<BasicRequestContext>) -> Void
 
     package init(
-        _ parts: [any ServiceLifecycle.Service], checks: [HealthCheck] = [],
+        _ parts: [any ServiceLifecycle.Service],
+        checks: [HealthCheck] = [],
         routes: @escaping (Router<BasicRequestContext>) -> Void = { _ in }
     ) {
         self.parts = parts
@@ -50,7 +51,8 @@ package enum ServiceProgram {
     package static let wallClock: @Sendable () -> Int64 = { WallClock.nowUs() }
 
     package static func run(
-        _ program: PlantProgram, _ options: ServiceOptions,
+        _ program: PlantProgram,
+        _ options: ServiceOptions,
         compose: (ServiceContext) async throws -> Composition
     ) async throws {
         do {
@@ -61,14 +63,17 @@ package enum ServiceProgram {
         } catch let error as PlantFileError {
             FileHandle.standardError.write(Data("\(error)\n".utf8))
             throw ExitCode(2)
-        } catch let failure as any Error & CustomStringConvertible where failure is LogFailure || failure is HealthServerError {
+        } catch let failure as any Error & CustomStringConvertible
+            where failure is LogFailure || failure is HealthServerError
+        {
             FileHandle.standardError.write(Data("\(program.rawValue): \(failure)\n".utf8))
             throw ExitCode(3)
         }
     }
 
     private static func start(
-        _ program: PlantProgram, _ options: ServiceOptions,
+        _ program: PlantProgram,
+        _ options: ServiceOptions,
         _ compose: (ServiceContext) async throws -> Composition
     ) async throws {
         let environment = ProcessInfo.processInfo.environment
@@ -76,7 +81,10 @@ package enum ServiceProgram {
         let logger: Logger
         do {
             logger = try ServiceLogging.bootstrap(
-                service: program.rawValue, environment: environment, nowUs: wallClock)
+                service: program.rawValue,
+                environment: environment,
+                nowUs: wallClock
+            )
         } catch {
             throw Stop.wrongUse("\(error)")
         }
@@ -84,16 +92,29 @@ package enum ServiceProgram {
         MetricsSystem.bootstrap(metrics)
         let log = try openLog(plant.log)
         let context = ServiceContext(
-            service: program.rawValue, instance: UUID().uuidString.lowercased(), plant: plant, log: log,
-            logger: logger, nowUs: wallClock, environment: environment)
+            service: program.rawValue,
+            instance: UUID().uuidString.lowercased(),
+            plant: plant,
+            log: log,
+            logger: logger,
+            nowUs: wallClock,
+            environment: environment
+        )
         let composition = try await compose(context)
         let server = HealthServer(
-            service: program.rawValue, host: HealthServer.host(environment), port: plant.port(of: program),
-            checks: composition.checks, metrics: metrics, logger: logger,
-            routes: composition.routes)
+            service: program.rawValue,
+            host: HealthServer.host(environment),
+            port: plant.port(of: program),
+            checks: composition.checks,
+            metrics: metrics,
+            logger: logger,
+            routes: composition.routes
+        )
         var configuration = ServiceGroupConfiguration(
             services: ([LogLife(log: log), server] + composition.parts).map { .init(service: $0) },
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
         configuration.maximumGracefulShutdownDuration = gracePeriod
         logger.info("started", metadata: .of([.port: "\(plant.port(of: program))"]))
         try await ServiceGroup(configuration: configuration).run()

@@ -7,11 +7,14 @@ import ServiceRuntime
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure this machine: rebuild speed beside a bare SQLite loop.",
-        discussion: "Example: lineledger bench replay --parts 100000 --json", subcommands: [Replay.self])
+        discussion: "Example: lineledger bench replay --parts 100000 --json",
+        subcommands: [Replay.self]
+    )
 
     struct Replay: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Rebuild speed beside a bare SQLite loop that writes the same rows and indexes.")
+            abstract: "Rebuild speed beside a bare SQLite loop that writes the same rows and indexes."
+        )
 
         @Option(help: "Event chains (trigger to delivery) to make and replay.")
         var parts = 100_000
@@ -22,7 +25,9 @@ struct Bench: AsyncParsableCommand {
         func run() async throws {
             Terminal.complain("replaying \(parts) event chains …")
             let result = try ReplayBench.run(parts: parts, clockUs: ServiceProgram.wallClock)
-            if json { Terminal.say(String(decoding: try Queries.json(result), as: UTF8.self)) } else {
+            if json {
+                Terminal.say(String(decoding: try Queries.json(result), as: UTF8.self))
+            } else {
                 Terminal.say(result.text)
             }
         }

@@ -12,7 +12,8 @@ struct Demo: AsyncParsableCommand {
             defects. With --images it plays your own: normal/ and anomaly/ (or labels.csv), or template/ and test/ pairs.
 
             Example: lineledger demo --parts 300 --headless --report r.json
-            """)
+            """
+    )
 
     /// Where the demo lives when no --dir is given; commands that ask about a plant ask about this one.
     static let defaultDirectory = FileManager.default.currentDirectoryPath + "/.lineledger/demo"
@@ -24,7 +25,8 @@ struct Demo: AsyncParsableCommand {
     var images: String?
 
     @Option(
-        help: "kafka://HOST:PORT for a Kafka-compatible broker, `kafka` to start a mock one, or embedded:DIR.")
+        help: "kafka://HOST:PORT for a Kafka-compatible broker, `kafka` to start a mock one, or embedded:DIR."
+    )
     var log: String?
 
     @Flag(help: "Start no console.")
@@ -82,12 +84,17 @@ struct Demo: AsyncParsableCommand {
     private func runDemo(_ stop: StopSignal) async throws -> [String] {
         let directory = URL(fileURLWithPath: dir).standardizedFileURL.path
         let plant = try DemoPlant(
-            directory: directory, log: log == "kafka" ? "kafka://127.0.0.1:1" : log,
-            httpBase: try http ?? FreePorts.block(), rate: rate ?? (parts == nil && images == nil ? 5 : 0)
+            directory: directory,
+            log: log == "kafka" ? "kafka://127.0.0.1:1" : log,
+            httpBase: try http ?? FreePorts.block(),
+            rate: rate ?? (parts == nil && images == nil ? 5 : 0)
         ) { folder in
             if let images {
                 return try DemoInput.images(
-                    URL(fileURLWithPath: images).standardizedFileURL.path, parts: parts, folder: folder)
+                    URL(fileURLWithPath: images).standardizedFileURL.path,
+                    parts: parts,
+                    folder: folder
+                )
             }
             return try DemoInput.scene(seed: seed, defectRate: defectRate, parts: parts, folder: folder)
         }

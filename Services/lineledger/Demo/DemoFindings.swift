@@ -15,16 +15,24 @@ struct DemoFindings {
         let queries = try Queries(path: plant.readModelPath)
         let overview = try queries.overview()
         var report = DemoReport(
-            command: "", machine: Machine.description,
+            command: "",
+            machine: Machine.description,
             log: .init(
-                backend: String(plant.log.prefix { $0 != ":" }), events: Int(overview.inputs.map(\.events).reduce(0, +)),
-                records: Int(overview.inputs.map(\.applied).reduce(0, +))))
+                backend: String(plant.log.prefix { $0 != ":" }),
+                events: Int(overview.inputs.map(\.events).reduce(0, +)),
+                records: Int(overview.inputs.map(\.applied).reduce(0, +))
+            )
+        )
         report.parts = Int(overview.balance.verdicts + overview.balance.gaps)
         report.frames = Int(overview.balance.frames)
         report.holds = try queries.holds().count
         report.balance = .init(
-            triggers: Int(overview.balance.triggers), frames: Int(overview.balance.frames),
-            verdicts: Int(overview.balance.verdicts), gaps: Int(overview.balance.gaps), open: Int(overview.balance.open))
+            triggers: Int(overview.balance.triggers),
+            frames: Int(overview.balance.frames),
+            verdicts: Int(overview.balance.verdicts),
+            gaps: Int(overview.balance.gaps),
+            open: Int(overview.balance.open)
+        )
         try count(queries, into: &report)
         let intents = try queries.intents()
         for peer in overview.deliveries {
@@ -32,10 +40,12 @@ struct DemoFindings {
             if peer.peer == "mes" { report.mes = found } else { report.erp = found }
         }
         report.latency_ms = .init(
-            trigger_to_verdict: overview.latencies.triggerToVerdict.map(milliseconds), trigger_to_reject: nil,
+            trigger_to_verdict: overview.latencies.triggerToVerdict.map(milliseconds),
+            trigger_to_reject: nil,
             verdict_to_mes_hold: overview.latencies.verdictToMesHold.map(milliseconds),
             verdict_to_erp_block: overview.latencies.verdictToErpBlock.map(milliseconds),
-            verdict_to_projected: overview.latencies.verdictToProjected.map(milliseconds))
+            verdict_to_projected: overview.latencies.verdictToProjected.map(milliseconds)
+        )
         report.rebuild = try await rebuild()
         report.problems = problems(report, overview)
         return report
@@ -55,7 +65,9 @@ struct DemoFindings {
                 case "uncertain": report.verdicts.uncertain += 1
                 default: report.verdicts.missed += 1
                 }
-                guard part.verdict != "missed", let isDefective = demo.input.isDefective(part.sourceName) else { continue }
+                guard part.verdict != "missed", let isDefective = demo.input.isDefective(part.sourceName) else {
+                    continue
+                }
                 truth.labelled += 1
                 if isDefective, part.verdict == "pass" { truth.escapes += 1 }
                 if !isDefective, part.verdict == "fail" { truth.overkill += 1 }
@@ -67,8 +79,11 @@ struct DemoFindings {
 
     private func deliveries(_ peer: PeerDeliveries, _ intents: [DeliveryInfo]) -> DemoReport.Deliveries {
         var found = DemoReport.Deliveries(
-            intended: Int(peer.intended), delivered: Int(peer.confirmed), pending: Int(peer.pending),
-            parked: Int(peer.refused))
+            intended: Int(peer.intended),
+            delivered: Int(peer.confirmed),
+            pending: Int(peer.pending),
+            parked: Int(peer.refused)
+        )
         guard let books = books[peer.peer] else {
             found.differences = ["the peer's books could not be read"]
             return found
@@ -89,8 +104,11 @@ struct DemoFindings {
         let result = try await Rebuilder(log: log, plant: plant).rebuild(into: "\(plant.state)/rebuilt.sqlite")
         await log.close()
         return .init(
-            events: Int(result.events), seconds: result.seconds, digest_live: result.digest_live,
-            digest_rebuilt: result.digest_rebuilt)
+            events: Int(result.events),
+            seconds: result.seconds,
+            digest_live: result.digest_live,
+            digest_rebuilt: result.digest_rebuilt
+        )
     }
 
     private func problems(_ report: DemoReport, _ overview: Overview) -> [String] {
@@ -101,7 +119,9 @@ struct DemoFindings {
         for (name, peer) in [("mes", report.mes), ("erp", report.erp)] {
             if peer.pending > 0 { problems.append("\(peer.pending) deliveries to the \(name) are still pending") }
             if peer.parked > 0 { problems.append("\(peer.parked) deliveries to the \(name) were refused") }
-            if peer.booked_twice > 0 { problems.append("\(peer.booked_twice) intents took effect twice at the \(name)") }
+            if peer.booked_twice > 0 {
+                problems.append("\(peer.booked_twice) intents took effect twice at the \(name)")
+            }
             problems += peer.differences.map { "\(name): \($0)" }
         }
         if let rebuild = report.rebuild, rebuild.digest_live != rebuild.digest_rebuilt {
@@ -112,7 +132,11 @@ struct DemoFindings {
     }
 
     private func milliseconds(_ latency: Latency) -> DemoReport.Quantiles {
-        .init(p50: Double(latency.p50Us) / 1_000, p99: Double(latency.p99Us) / 1_000, max: Double(latency.maxUs) / 1_000)
+        .init(
+            p50: Double(latency.p50Us) / 1_000,
+            p99: Double(latency.p99Us) / 1_000,
+            max: Double(latency.maxUs) / 1_000
+        )
     }
 }
 
@@ -127,23 +151,31 @@ extension DemoReport {
         ]
         if let truth = ground_truth {
             lines.append(
-                "against the labels: \(truth.escapes) escapes and \(truth.overkill) overkill in \(truth.labelled) parts")
+                "against the labels: \(truth.escapes) escapes and \(truth.overkill) overkill in \(truth.labelled) parts"
+            )
         }
         for (name, value) in [
-            ("trigger to verdict", latency_ms.trigger_to_verdict), ("verdict to MES hold", latency_ms.verdict_to_mes_hold),
+            ("trigger to verdict", latency_ms.trigger_to_verdict),
+            ("verdict to MES hold", latency_ms.verdict_to_mes_hold),
             ("verdict to ERP block", latency_ms.verdict_to_erp_block),
             ("verdict to read model", latency_ms.verdict_to_projected),
         ] {
             guard let value else { continue }
             lines.append(
-                String(format: "%@: p50 %.1f ms, p99 %.1f ms, max %.1f ms", name, value.p50, value.p99, value.max))
+                String(format: "%@: p50 %.1f ms, p99 %.1f ms, max %.1f ms", name, value.p50, value.p99, value.max)
+            )
         }
         if let rebuild {
             let verdict = rebuild.digest_live == rebuild.digest_rebuilt ? "equal to" : "DIFFERENT from"
             lines.append(
                 String(
-                    format: "rebuilt %d events in %.2f s: %@ the live model (%@)", rebuild.events, rebuild.seconds, verdict,
-                    String(rebuild.digest_rebuilt.prefix(16))))
+                    format: "rebuilt %d events in %.2f s: %@ the live model (%@)",
+                    rebuild.events,
+                    rebuild.seconds,
+                    verdict,
+                    String(rebuild.digest_rebuilt.prefix(16))
+                )
+            )
         }
         lines += problems.map { "PROBLEM: \($0)" }
         return lines.joined(separator: "\n")

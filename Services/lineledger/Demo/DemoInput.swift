@@ -22,7 +22,9 @@ struct DemoInput {
         let scene = TestScene(seed: seed, defectRate: defectRate)
         try write(try PictureCodec.encodePNG(scene.template()), to: "\(folder)/template.png")
         let (path, recipe) = try writeRecipe(
-            folder, id: "board", product: "PCB-A",
+            folder,
+            id: "board",
+            product: "PCB-A",
             tool: """
                 golden_template:
                     template: template.png
@@ -33,14 +35,18 @@ struct DemoInput {
             reaction: """
                 hold_on: [open, short]
                 hold_after: {failures: 3, window: 20}
-                """)
+                """
+        )
         return DemoInput(
-            camera: .scene(seed: seed, defectRate: defectRate, size: scene.size), recipePath: path, recipe: recipe,
+            camera: .scene(seed: seed, defectRate: defectRate, size: scene.size),
+            recipePath: path,
+            recipe: recipe,
             parts: parts,
             isDefective: { name in
                 guard let number = Int(name.drop { !$0.isNumber }) else { return nil }
                 return !scene.part(number).truth.isEmpty
-            })
+            }
+        )
     }
 
     /// A folder of images: `normal/` and `anomaly/` (or `labels.csv`), or `template/` and `test/` pairs.
@@ -59,23 +65,31 @@ struct DemoInput {
         guard training.count >= SurfaceModel.minPictures, !judged.isEmpty else {
             throw ServiceProgram.Stop.wrongUse(
                 "\(images): \(good.count) good images; expected at least \(2 * SurfaceModel.minPictures) in normal/, "
-                    + "half of them to learn from")
+                    + "half of them to learn from"
+            )
         }
         Terminal.complain("learning the surface of good parts from \(training.count) images …")
         let pictures = try training.map { ($0.name, try PictureCodec.load(path: labelled.path(of: $0))) }
         try SurfaceModel.train(pictures: pictures).save(path: "\(folder)/surface.model")
         let staged = try stage(judged.map { ($0.name, labelled.path(of: $0)) }, in: "\(folder)/input")
         let (path, recipe) = try writeRecipe(
-            folder, id: "surface", product: "PART-A",
+            folder,
+            id: "surface",
+            product: "PART-A",
             tool: """
                 surface_model:
                     model: surface.model
                 """,
-            reaction: "hold_after: {failures: 3, window: 20}")
+            reaction: "hold_after: {failures: 3, window: 20}"
+        )
         let truth = Dictionary(uniqueKeysWithValues: judged.map { ($0.name, $0.isBad) })
         return DemoInput(
-            camera: .folder(path: staged, loop: (parts ?? 0) > judged.count), recipePath: path, recipe: recipe,
-            parts: parts ?? judged.count, isDefective: { truth[$0] })
+            camera: .folder(path: staged, loop: (parts ?? 0) > judged.count),
+            recipePath: path,
+            recipe: recipe,
+            parts: parts ?? judged.count,
+            isDefective: { truth[$0] }
+        )
     }
 
     /// Compares each image of `test/` with the one of the same name in `template/`.
@@ -88,22 +102,35 @@ struct DemoInput {
         let staged = try stage(names.map { ($0, "\(images)/test/\($0)") }, in: "\(folder)/input")
         _ = try stage(
             try FileManager.default.contentsOfDirectory(atPath: "\(images)/template").filter(LabelledFolder.isPicture)
-                .map { ($0, "\(images)/template/\($0)") }, in: "\(folder)/templates")
+                .map { ($0, "\(images)/template/\($0)") },
+            in: "\(folder)/templates"
+        )
         let (path, recipe) = try writeRecipe(
-            folder, id: "pairs", product: "PART-A",
+            folder,
+            id: "pairs",
+            product: "PART-A",
             tool: """
                 golden_pairs:
                     templates: templates
                     copper: bright
                 """,
-            reaction: "hold_after: {failures: 3, window: 20}")
+            reaction: "hold_after: {failures: 3, window: 20}"
+        )
         return DemoInput(
-            camera: .folder(path: staged, loop: (parts ?? 0) > names.count), recipePath: path, recipe: recipe,
-            parts: parts ?? names.count, isDefective: { _ in nil })
+            camera: .folder(path: staged, loop: (parts ?? 0) > names.count),
+            recipePath: path,
+            recipe: recipe,
+            parts: parts ?? names.count,
+            isDefective: { _ in nil }
+        )
     }
 
     private static func writeRecipe(
-        _ folder: String, id: String, product: String, tool: String, reaction: String
+        _ folder: String,
+        id: String,
+        product: String,
+        tool: String,
+        reaction: String
     ) throws -> (path: String, recipe: Recipe) {
         let text = """
             # Made by `lineledger demo` for this run.
@@ -136,9 +163,13 @@ struct DemoInput {
         for (name, path) in images {
             let link = URL(fileURLWithPath: "\(folder)/\(name)")
             try FileManager.default.createDirectory(
-                at: link.deletingLastPathComponent(), withIntermediateDirectories: true)
+                at: link.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
             try FileManager.default.createSymbolicLink(
-                at: link, withDestinationURL: URL(fileURLWithPath: path).standardizedFileURL)
+                at: link,
+                withDestinationURL: URL(fileURLWithPath: path).standardizedFileURL
+            )
         }
         return folder
     }

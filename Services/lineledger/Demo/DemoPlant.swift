@@ -17,7 +17,13 @@ struct DemoPlant {
     var plantPath: String { "\(directory)/plant.yaml" }
 
     /// Empties the demo's folder and writes everything a run needs.
-    init(directory: String, log: String?, httpBase: Int, rate: Double, input make: (_ folder: String) throws -> DemoInput)
+    init(
+        directory: String,
+        log: String?,
+        httpBase: Int,
+        rate: Double,
+        input make: (_ folder: String) throws -> DemoInput
+    )
         throws
     {
         self.directory = directory
@@ -26,19 +32,29 @@ struct DemoPlant {
         try FileManager.default.createDirectory(atPath: recipes, withIntermediateDirectories: true)
         input = try make(recipes)
         plant = PlantFile(
-            enterprise: "acme", site: "berlin", area: "assembly", log: log ?? "embedded:\(directory)/log",
-            state: "\(directory)/state", http: httpBase,
+            enterprise: "acme",
+            site: "berlin",
+            area: "assembly",
+            log: log ?? "embedded:\(directory)/log",
+            state: "\(directory)/state",
+            http: httpBase,
             lines: [
                 .init(
                     id: Self.line,
                     stations: [
                         .init(
-                            id: DemoInput.station, camera: input.camera, rate: rate, parts: input.parts,
-                            recipe: input.recipePath)
-                    ])
+                            id: DemoInput.station,
+                            camera: input.camera,
+                            rate: rate,
+                            parts: input.parts,
+                            recipe: input.recipePath
+                        )
+                    ]
+                )
             ],
             mes: .init(url: "http://127.0.0.1:\(httpBase + PlantProgram.mesPeer.portOffset)", pollMs: 50),
-            erp: .init(url: "http://127.0.0.1:\(httpBase + PlantProgram.erpPeer.portOffset)", pollMs: 50))
+            erp: .init(url: "http://127.0.0.1:\(httpBase + PlantProgram.erpPeer.portOffset)", pollMs: 50)
+        )
         try Data(plant.yaml().utf8).write(to: URL(fileURLWithPath: plantPath))
         try writeScenarios()
     }
@@ -47,11 +63,15 @@ struct DemoPlant {
     var peers: [Supervisor.Program] {
         [("mes", PlantProgram.mesPeer), ("erp", .erpPeer)].map { name, program in
             Supervisor.Program(
-                name: program.rawValue, executable: "\(PlantPrograms.folder)/lineledger",
+                name: program.rawValue,
+                executable: "\(PlantPrograms.folder)/lineledger",
                 arguments: [
-                    "peer", name, "--scenario", "\(directory)/\(name).json", "--books", "\(directory)/\(name)-books.sqlite",
+                    "peer", name, "--scenario", "\(directory)/\(name).json", "--books",
+                    "\(directory)/\(name)-books.sqlite",
                     "--port", "\(plant.port(of: program))",
-                ], port: plant.port(of: program))
+                ],
+                port: plant.port(of: program)
+            )
         }
     }
 
@@ -62,12 +82,18 @@ struct DemoPlant {
         var mes = MesScenario(
             shift: "2026-11-21/early",
             materialLots: lots.map { .init(line: Self.line, materialLotID: $0, sku: "LAMINATE-\($0.last ?? "1")") },
-            orders: [])
+            orders: []
+        )
         var erp = ErpScenario(materialLots: [], customerOrders: [])
         for number in 1...count {
             var order = MesScenario.Order(
-                line: Self.line, orderID: "WO-\(1000 + number)", sku: input.recipe.product, batchID: "B-\(1000 + number)",
-                recipeID: input.recipe.id, targetQuantity: quantity)
+                line: Self.line,
+                orderID: "WO-\(1000 + number)",
+                sku: input.recipe.product,
+                batchID: "B-\(1000 + number)",
+                recipeID: input.recipe.id,
+                targetQuantity: quantity
+            )
             order.variant = number.isMultiple(of: 2) ? "lead-free" : "standard"
             order.customerOrder = "CO-\(500 + number)"
             order.recipeSHA256 = input.recipe.sha256
@@ -77,14 +103,26 @@ struct DemoPlant {
             order.customerRequirements = ["IPC-A-600 class 2"]
             mes.orders.append(order)
             erp.customerOrders.append(
-                .init(orderID: order.orderID, customerOrder: "CO-\(500 + number)", customerID: "CUSTOMER-\(number % 3 + 1)"))
+                .init(
+                    orderID: order.orderID,
+                    customerOrder: "CO-\(500 + number)",
+                    customerID: "CUSTOMER-\(number % 3 + 1)"
+                )
+            )
         }
         for (number, lot) in lots.enumerated() {
             erp.materialLots.append(
                 .init(
-                    materialLotID: lot, sku: "LAMINATE-\(number + 1)", supplierID: "SUPPLIER-\(number + 1)",
-                    supplierLot: "SL-\(77 + number)", purchaseOrder: "PO-\(4500 + number)",
-                    materialDocument: "MD-\(5000 + number)", quantity: 10_000, unit: "C62"))
+                    materialLotID: lot,
+                    sku: "LAMINATE-\(number + 1)",
+                    supplierID: "SUPPLIER-\(number + 1)",
+                    supplierLot: "SL-\(77 + number)",
+                    purchaseOrder: "PO-\(4500 + number)",
+                    materialDocument: "MD-\(5000 + number)",
+                    quantity: 10_000,
+                    unit: "C62"
+                )
+            )
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -101,7 +139,8 @@ struct DemoPlant {
             let content = try files.contentsOfDirectory(atPath: directory)
             guard content.isEmpty || content.contains(marker) else {
                 throw ServiceProgram.Stop.wrongUse(
-                    "\(directory) holds something else than a demo; give another folder with --dir")
+                    "\(directory) holds something else than a demo; give another folder with --dir"
+                )
             }
             try refuseIfRunning(directory)
             for name in content { try files.removeItem(atPath: "\(directory)/\(name)") }
@@ -114,11 +153,14 @@ struct DemoPlant {
         let run = "\(directory)/state/run"
         for name in (try? FileManager.default.contentsOfDirectory(atPath: run)) ?? [] where name.hasSuffix(".pid") {
             let text = String(decoding: FileManager.default.contents(atPath: "\(run)/\(name)") ?? Data(), as: UTF8.self)
-            guard let pid = Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)), kill(pid, 0) == 0 else { continue }
+            guard let pid = Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)), kill(pid, 0) == 0 else {
+                continue
+            }
             let comm = FileManager.default.contents(atPath: "/proc/\(pid)/comm") ?? Data()
             guard !comm.isEmpty, name.hasPrefix(String(decoding: comm.prefix(8), as: UTF8.self)) else { continue }
             throw ServiceProgram.Stop.wrongUse(
-                "a demo is running in \(directory) (\(name.dropLast(4)), pid \(pid)); stop it or give another --dir")
+                "a demo is running in \(directory) (\(name.dropLast(4)), pid \(pid)); stop it or give another --dir"
+            )
         }
     }
 }

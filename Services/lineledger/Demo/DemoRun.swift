@@ -72,7 +72,7 @@ struct DemoRun {
 
     /// Shows progress until the last part has its verdict or gap, or until the person wants to stop.
     private func watch(until stop: StopSignal) async throws {
-        var progress = ProgressLine()
+        var progress = ProgressLine(quietFor: .milliseconds(200))
         while !stop.isRequested {
             if let failure = await supervisor.givenUp { throw failure }
             if let now = snapshot() {
@@ -145,7 +145,8 @@ struct DemoRun {
         let pending = overview.deliveries.map { "\($0.peer) \($0.confirmed)/\($0.intended)" }.joined(separator: ", ")
         let share = demo.input.parts.map { ProgressLine.bar(Double(done) / Double($0)) + " " } ?? ""
         let total = demo.input.parts.map { "/\($0)" } ?? ""
-        return "\(share)\(done)\(total) parts, \(rejected) rejected, \(overview.holds.count) holds, \(order), \(pending)"
+        return
+            "\(share)\(done)\(total) parts, \(rejected) rejected, \(overview.holds.count) holds, \(order), \(pending)"
     }
 
     private func readBooks() async throws -> [String: PeerReport] {

@@ -13,7 +13,8 @@ struct Evaluate: AsyncParsableCommand {
             half of the folder's own, which are then not judged.
 
             Example: lineledger evaluate --images photos --json
-            """)
+            """
+    )
 
     @Option(help: "Folder of labelled images.")
     var images: String
@@ -53,7 +54,9 @@ struct Evaluate: AsyncParsableCommand {
     private func judge(for labelled: LabelledFolder) throws -> (Judge, [LabelledFolder.Item]) {
         if let recipe {
             let loaded = try Recipe.load(path: recipe)
-            return (try Judge(recipe: loaded, directory: (recipe as NSString).deletingLastPathComponent), labelled.items)
+            return (
+                try Judge(recipe: loaded, directory: (recipe as NSString).deletingLastPathComponent), labelled.items
+            )
         }
         var training: [(name: String, picture: Picture)] = []
         var judged = labelled.items
@@ -73,14 +76,23 @@ struct Evaluate: AsyncParsableCommand {
         Terminal.complain("learning from \(training.count) good images …")
         let model = try SurfaceModel.train(pictures: training)
         let recipe = Recipe(
-            id: "learned", revision: "1", station: "evaluate", product: "images", controlPlan: "",
-            tool: .surfaceModel(file: "learned.model"), limits: .init(failAt: 1, uncertainAt: 1),
-            reaction: .init(holdOn: [], holdAfter: nil, rejectUncertain: false), sha256: "")
+            id: "learned",
+            revision: "1",
+            station: "evaluate",
+            product: "images",
+            controlPlan: "",
+            tool: .surfaceModel(file: "learned.model"),
+            limits: .init(failAt: 1, uncertainAt: 1),
+            reaction: .init(holdOn: [], holdAfter: nil, rejectUncertain: false),
+            sha256: ""
+        )
         return (Judge(recipe: recipe, tool: SurfaceModelTool(model), modelSHA256s: []), judged)
     }
 
     private func evaluate(
-        _ items: [LabelledFolder.Item], in labelled: LabelledFolder, by judge: Judge
+        _ items: [LabelledFolder.Item],
+        in labelled: LabelledFolder,
+        by judge: Judge
     ) throws -> Evaluated {
         var evaluated = Evaluated()
         var progress = ProgressLine()
@@ -130,21 +142,30 @@ struct Evaluated {
         confusion.add(isBad: item.isBad, verdict: finding.verdict)
         if item.isBad { badScores.append(finding.score) } else { goodScores.append(finding.score) }
         milliseconds.append(took / .milliseconds(1))
-        if item.isBad ? finding.verdict == .pass : finding.verdict == .fail { mistakes.append((item.name, finding.score)) }
+        if item.isBad ? finding.verdict == .pass : finding.verdict == .fail {
+            mistakes.append((item.name, finding.score))
+        }
     }
 
     var report: Report {
         let total = milliseconds.reduce(0, +)
         return Report(
-            images: milliseconds.count, auroc: Evaluation.auroc(good: goodScores, bad: badScores),
+            images: milliseconds.count,
+            auroc: Evaluation.auroc(good: goodScores, bad: badScores),
             confusion: .init(
-                good_passed: confusion.goodPassed, good_uncertain: confusion.goodUncertain,
-                good_failed: confusion.goodFailed, bad_passed: confusion.badPassed,
-                bad_uncertain: confusion.badUncertain, bad_failed: confusion.badFailed),
-            escapes: share(confusion.escapes), overkill: share(confusion.overkill),
+                good_passed: confusion.goodPassed,
+                good_uncertain: confusion.goodUncertain,
+                good_failed: confusion.goodFailed,
+                bad_passed: confusion.badPassed,
+                bad_uncertain: confusion.badUncertain,
+                bad_failed: confusion.badFailed
+            ),
+            escapes: share(confusion.escapes),
+            overkill: share(confusion.overkill),
             median_ms: Evaluation.median(milliseconds),
             images_per_second: total > 0 ? Double(milliseconds.count) * 1_000 / total : nil,
-            misjudged: mistakes.map(\.name))
+            misjudged: mistakes.map(\.name)
+        )
     }
 
     private func share(_ rate: Rate) -> Report.Share {
@@ -161,16 +182,23 @@ struct Evaluated {
         func percent(_ share: Report.Share) -> String {
             guard let rate = share.rate else { return "none to count" }
             return String(
-                format: "%d of %d = %.1f %% (95 %% bounds %.1f to %.1f %%)", share.count, share.of, rate * 100,
-                share.lower * 100, share.upper * 100)
+                format: "%d of %d = %.1f %% (95 %% bounds %.1f to %.1f %%)",
+                share.count,
+                share.of,
+                rate * 100,
+                share.lower * 100,
+                share.upper * 100
+            )
         }
         let misjudged = mistakes.map { "  \($0.name): score \(String(format: "%.3f", $0.score))" }
-        return ([
-            matrix, "",
-            "AUROC      " + (report.auroc.map { String(format: "%.4f", $0) } ?? "needs good and defective images"),
-            "escapes    " + percent(report.escapes),
-            "overkill   " + percent(report.overkill),
-            "time       " + (report.median_ms.map { String(format: "%.1f ms an image (median)", $0) } ?? "no images"),
-        ] + (misjudged.isEmpty ? [] : ["misjudged:"] + misjudged)).joined(separator: "\n")
+        return
+            ([
+                matrix, "",
+                "AUROC      " + (report.auroc.map { String(format: "%.4f", $0) } ?? "needs good and defective images"),
+                "escapes    " + percent(report.escapes),
+                "overkill   " + percent(report.overkill),
+                "time       "
+                    + (report.median_ms.map { String(format: "%.1f ms an image (median)", $0) } ?? "no images"),
+            ] + (misjudged.isEmpty ? [] : ["misjudged:"] + misjudged)).joined(separator: "\n")
     }
 }

@@ -8,7 +8,8 @@ import ServiceRuntime
 struct Rebuild: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Rebuild the read model from the log into a new file and compare its digest with the live one.",
-        discussion: "Example: lineledger rebuild --plant deploy/plants/demo.yaml --into /tmp/rebuilt.sqlite")
+        discussion: "Example: lineledger rebuild --plant deploy/plants/demo.yaml --into /tmp/rebuilt.sqlite"
+    )
 
     @OptionGroup var plant: PlantOption
 
@@ -66,8 +67,14 @@ struct Rebuilder {
                 ? "equal to the live model"
                 : "NOT equal to the live model: \(different_tables.joined(separator: ", "))"
             return String(
-                format: "%lld events in %.2f s into %@\nlive    %@\nrebuilt %@\n%@", events, seconds, path, digest_live,
-                digest_rebuilt, verdict)
+                format: "%lld events in %.2f s into %@\nlive    %@\nrebuilt %@\n%@",
+                events,
+                seconds,
+                path,
+                digest_live,
+                digest_rebuilt,
+                verdict
+            )
         }
     }
 
@@ -76,16 +83,26 @@ struct Rebuilder {
         let state = try live.stated()
         var progress = ProgressLine()
         let report = try await ReadModel.rebuild(
-            log: log, into: path, site: plant.site, upTo: state.positions, clockUs: ServiceProgram.wallClock
+            log: log,
+            into: path,
+            site: plant.site,
+            upTo: state.positions,
+            clockUs: ServiceProgram.wallClock
         ) { read, total in
             progress.show(
-                "\(ProgressLine.bar(Double(read) / Double(max(1, total)))) \(read)/\(total) records rebuilt")
+                "\(ProgressLine.bar(Double(read) / Double(max(1, total)))) \(read)/\(total) records rebuilt"
+            )
         }
         progress.finish()
         let rebuilt = try Queries(path: path).tableDigests()
         return Result(
-            records: report.records, events: report.events, parked: report.parked, seconds: report.seconds,
-            digest_live: state.digest, digest_rebuilt: report.digest,
-            different_tables: zip(state.tables, rebuilt).filter { $0 != $1 }.map(\.0.table))
+            records: report.records,
+            events: report.events,
+            parked: report.parked,
+            seconds: report.seconds,
+            digest_live: state.digest,
+            digest_rebuilt: report.digest,
+            different_tables: zip(state.tables, rebuilt).filter { $0 != $1 }.map(\.0.table)
+        )
     }
 }

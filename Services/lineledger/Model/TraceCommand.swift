@@ -6,8 +6,10 @@ import ServiceRuntime
 /// Where a thing came from and where it went, with the evidence and with what cannot be proven.
 struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "trace", abstract: "Trace a part, batch, order, material lot, supplier lot, shipment or hold, both ways.",
-        discussion: "Example: lineledger trace B-1001")
+        commandName: "trace",
+        abstract: "Trace a part, batch, order, material lot, supplier lot, shipment or hold, both ways.",
+        discussion: "Example: lineledger trace B-1001"
+    )
 
     @Argument(help: "Identity, for example vision-1/1/42 or B-1001.")
     var id: String
@@ -29,7 +31,8 @@ struct TraceCommand: AsyncParsableCommand {
         guard let trace = try queries.trace(id) else {
             Terminal.complain(
                 "nothing with the id \(id) is known; expected a part, batch, order, material lot, supplier lot, "
-                    + "shipment or hold of site \(queries.site)")
+                    + "shipment or hold of site \(queries.site)"
+            )
             throw ExitStatus.problemFound
         }
         if json {

@@ -9,7 +9,8 @@ extension Trace {
         lines += section("went to", wentTo.filter { $0.depth > 0 }.map(Self.line))
         lines.append(
             "parts: \(partCount); \(counts.accepted) accepted, \(counts.rejected) rejected, "
-                + "\(counts.uncertain) uncertain, \(counts.missed) without a verdict")
+                + "\(counts.uncertain) uncertain, \(counts.missed) without a verdict"
+        )
         lines += parts.prefix(Self.partsShown).map { part in
             let evidence = part.evidence.map { $0.stored ? "picture \($0.pixelsSha256.prefix(12))" : "no picture" }
             let score = String(format: "%.2f", part.score)
@@ -20,7 +21,8 @@ extension Trace {
         lines += section("holds", holds.map { "  \($0.holdID): \($0.isOpen ? "open" : "closed"), \($0.reason)" })
         lines += section(
             "told to other systems",
-            deliveries.map { "  \($0.peer) \($0.effect) \($0.businessKey): \($0.state) \($0.answer)" })
+            deliveries.map { "  \($0.peer) \($0.effect) \($0.businessKey): \($0.state) \($0.answer)" }
+        )
         lines += section("not proven", unproven.map { "  \($0)" })
         if unproven.isEmpty { lines.append("not proven: nothing; the trace is complete as far as the log goes") }
         return lines.joined(separator: "\n")

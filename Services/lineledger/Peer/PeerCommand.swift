@@ -12,7 +12,8 @@ struct Peer: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a simulated MES or ERP, or a mock Kafka broker, on this machine; for trying and testing only.",
         discussion: "Example: lineledger peer mes --scenario mes.json --books mes.sqlite --port 8091",
-        subcommands: [Mes.self, Erp.self, Kafka.self])
+        subcommands: [Mes.self, Erp.self, Kafka.self]
+    )
 
     struct Options: ParsableArguments {
         @Option(help: "JSON file with what the peer has planned.")
@@ -36,14 +37,19 @@ struct Peer: AsyncParsableCommand {
 
         func settings(_ name: String) throws -> SimulatedPeerSettings {
             let logger = try ServiceLogging.bootstrap(
-                service: name, environment: ProcessInfo.processInfo.environment, nowUs: ServiceProgram.wallClock)
+                service: name,
+                environment: ProcessInfo.processInfo.environment,
+                nowUs: ServiceProgram.wallClock
+            )
             return SimulatedPeerSettings(booksPath: books, port: port, nowUs: ServiceProgram.wallClock, logger: logger)
         }
     }
 
     static func runUntilStopped(_ service: any Service, _ logger: Logger) async throws {
         try await ServiceGroup(
-            services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+            services: [service],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
         ).run()
     }
 
@@ -71,7 +77,9 @@ struct Peer: AsyncParsableCommand {
 
     struct Kafka: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "librdkafka's mock cluster: Kafka's protocol in memory, for trying; it keeps only the newest records.")
+            abstract:
+                "librdkafka's mock cluster: Kafka's protocol in memory, for trying; it keeps only the newest records."
+        )
 
         @Option(help: "File to write the address to once it answers.")
         var addressFile: String

@@ -33,7 +33,9 @@ final class ChildProcess: Sendable {
         let (stream, continuation) = AsyncStream.makeStream(of: Exit.self, bufferingPolicy: .bufferingNewest(1))
         exits = stream
         child.terminationHandler = { ended in
-            continuation.yield(Exit(code: ended.terminationStatus, wasSignalled: ended.terminationReason == .uncaughtSignal))
+            continuation.yield(
+                Exit(code: ended.terminationStatus, wasSignalled: ended.terminationReason == .uncaughtSignal)
+            )
             continuation.finish()
         }
         try child.run()

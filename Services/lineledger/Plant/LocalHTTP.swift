@@ -37,7 +37,8 @@ enum LocalHTTP {
             guard status == 200 else {
                 throw Supervisor.Failure(
                     description: "http://127.0.0.1:\(port)\(path): status \(status): "
-                        + String(decoding: body.prefix(200), as: UTF8.self))
+                        + String(decoding: body.prefix(200), as: UTF8.self)
+                )
             }
             return try JSONDecoder().decode(Value.self, from: Data(body))
         }

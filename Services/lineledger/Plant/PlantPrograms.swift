@@ -21,8 +21,11 @@ struct PlantPrograms {
 
     func service(_ program: PlantProgram) -> Supervisor.Program {
         Supervisor.Program(
-            name: program.rawValue, executable: "\(Self.folder)/\(program.rawValue)",
-            arguments: ["--plant", plantPath], port: plant.port(of: program))
+            name: program.rawValue,
+            executable: "\(Self.folder)/\(program.rawValue)",
+            arguments: ["--plant", plantPath],
+            port: plant.port(of: program)
+        )
     }
 
     private static func resolve(_ argument: String) -> String {

@@ -32,7 +32,9 @@ actor Supervisor {
         self.environment = environment
         for folder in ["logs", "run"] {
             try FileManager.default.createDirectory(
-                atPath: "\(directory)/\(folder)", withIntermediateDirectories: true)
+                atPath: "\(directory)/\(folder)",
+                withIntermediateDirectories: true
+            )
         }
     }
 
@@ -40,8 +42,12 @@ actor Supervisor {
 
     func start(_ program: Program) throws {
         let child = try ChildProcess(
-            name: program.name, executable: program.executable, arguments: program.arguments, environment: environment,
-            logPath: logPath(program.name))
+            name: program.name,
+            executable: program.executable,
+            arguments: program.arguments,
+            environment: environment,
+            logPath: logPath(program.name)
+        )
         children[program.name] = child
         try Data("\(child.pid)\n".utf8).write(to: URL(fileURLWithPath: "\(directory)/run/\(program.name).pid"))
         guard watchers[program.name] == nil else { return }
@@ -59,7 +65,8 @@ actor Supervisor {
             endsInARow = exit.wasSignalled || startedAt.duration(to: .now) > .seconds(5) ? 0 : endsInARow + 1
             if exit.code == 2 && !exit.wasSignalled || endsInARow >= Self.endsInARow {
                 givenUp = Failure(
-                    description: "\(program.name) ended with \(exit.code) and is given up; see \(logPath(program.name))")
+                    description: "\(program.name) ended with \(exit.code) and is given up; see \(logPath(program.name))"
+                )
                 return
             }
             do {
@@ -87,7 +94,8 @@ actor Supervisor {
             try await Task.sleep(for: .milliseconds(50))
         }
         throw Failure(
-            description: "\(program.name) is not ready after \(limit): \(last); see \(logPath(program.name))")
+            description: "\(program.name) is not ready after \(limit): \(last); see \(logPath(program.name))"
+        )
     }
 
     func pid(of name: String) -> Int32? { children[name]?.pid }

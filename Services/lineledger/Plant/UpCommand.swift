@@ -10,7 +10,8 @@ struct Up: AsyncParsableCommand {
             The MES and the ERP that the file names must exist; `lineledger demo` brings simulated ones.
 
             Example: lineledger up deploy/plants/no-mes.yaml
-            """)
+            """
+    )
 
     @Argument(help: "Plant file.")
     var plant: String

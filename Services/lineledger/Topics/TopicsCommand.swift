@@ -10,7 +10,8 @@ struct Topics: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List, create and tail the topics of a plant's log.",
         discussion: "Example: lineledger topics tail inspections --plant deploy/plants/demo.yaml --count 3",
-        subcommands: [List.self, Create.self, Tail.self])
+        subcommands: [List.self, Create.self, Tail.self]
+    )
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Topics with their partitions and records.")
@@ -40,7 +41,9 @@ struct Topics: AsyncParsableCommand {
                     Terminal.say(
                         Terminal.table(
                             heading
-                                + rows.map { [$0.topic, "\($0.partitions)", "\($0.next_offsets.reduce(0, +))"] }))
+                                + rows.map { [$0.topic, "\($0.partitions)", "\($0.next_offsets.reduce(0, +))"] }
+                        )
+                    )
                 }
             }
             await log.close()
@@ -49,7 +52,8 @@ struct Topics: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Create the topics that services write, with the settings that history needs.")
+            abstract: "Create the topics that services write, with the settings that history needs."
+        )
         @OptionGroup var plant: PlantOption
 
         func run() async throws {
@@ -68,7 +72,8 @@ struct Topics: AsyncParsableCommand {
 
     struct Tail: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print a topic's records as JSON, one on a line; without --count it waits for more.")
+            abstract: "Print a topic's records as JSON, one on a line; without --count it waits for more."
+        )
         @Argument(help: "Topic, for example inspections, or a full name.") var topic: String
         @OptionGroup var plant: PlantOption
         @Option(help: "First offset of each partition.") var from: Int64 = 0

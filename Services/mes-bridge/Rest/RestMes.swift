@@ -18,8 +18,10 @@ package struct RestMes: InboundPeer, OutboundPeer {
     /// The connector as the plant file describes it; the token is read from where the file says.
     package init(_ connector: PlantFile.Connector, environment: [String: String]) throws(SecretError) {
         self.init(
-            baseURL: connector.url, token: try connector.token?.read(environment: environment),
-            timeout: .milliseconds(connector.timeoutMs))
+            baseURL: connector.url,
+            token: try connector.token?.read(environment: environment),
+            timeout: .milliseconds(connector.timeoutMs)
+        )
     }
 
     package func messages(after cursor: String, limit: Int) async throws(PeerFailure) -> [PeerMessage<Kind>] {
