@@ -38,7 +38,7 @@ actor EvidenceKeeper: Service {
         try await withGracefulShutdownHandler {
             while true {
                 if queue.isEmpty {
-                    if Task.isShuttingDownGracefully { return }
+                    if Task.isShuttingDownGracefully || Task.isCancelled { return }
                     await bell.wait()
                     continue
                 }

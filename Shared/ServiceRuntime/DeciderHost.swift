@@ -162,6 +162,7 @@ package actor DeciderHost<C: Core>: Service {
         var backoff = Backoff()
         var isStopping = false
         while true {
+            try Task.checkCancellation()
             if pending.isEmpty {
                 if isStopping { break }
                 await bell.wait()

@@ -1,92 +1,99 @@
 import Foundation
 import Testing
 
-/// The main job on real processes: each test runs whole plants, one at a time.
-@Suite(.serialized) struct DemoTests {
-    @Test("GL-01 a normal run: every part accounted for, every hold booked once, the rebuild is equal")
-    func normalRun() async throws {
-        let plant = try PlantUnderTest(["--parts", "300"])
-        let report = try await plant.finish()
-        expectAllAccounted(report, parts: 300, plant)
-        let holds = report["holds"] as? Int ?? 0
-        #expect(holds > 0)
-        let truth = report["ground_truth"] as? [String: Int] ?? [:]
-        #expect(truth["labelled"] == 300)
-        let rejected = (report["verdicts"] as? [String: Int])?["fail"] ?? 0
-        // Escapes and overkill are counted against the scene's own labels: most defects are found, hardly a good part fails.
-        #expect((truth["escapes"] ?? 300) < max(1, rejected / 2))
-        #expect((truth["overkill"] ?? 300) <= 3)
-    }
+/// Whole plants as a user runs them, one at a time.
+@Suite(.serialized) enum EndToEnd {}
 
-    @Test("I7, GL-08 kill -9 of any service, twenty times: no part lost or counted twice, no second effect")
-    func killedServices() async throws {
-        let plant = try PlantUnderTest(["--parts", "420", "--rate", "25"])
-        let services = ["camera-ingest", "inspector", "mes-bridge", "erp-bridge", "traceability-projector", "alerting"]
-        var kills = 0
-        var random = SplitMix(seed: 20_261_121)
-        let report = try await plant.finish { done in
-            guard kills < 20, done >= 10 + kills * 19 else { return }
-            let service = services[Int(random.next() % UInt64(services.count))]
-            if plant.kill(service) { kills += 1 }
+extension EndToEnd {
+    /// The main job on real processes.
+    @Suite(.serialized) struct DemoTests {
+        @Test("GL-01 a normal run: every part accounted for, every hold booked once, the rebuild is equal")
+        func normalRun() async throws {
+            let plant = try PlantUnderTest(["--parts", "300"])
+            let report = try await plant.finish()
+            expectAllAccounted(report, parts: 300, plant)
+            let holds = report["holds"] as? Int ?? 0
+            #expect(holds > 0)
+            let truth = report["ground_truth"] as? [String: Int] ?? [:]
+            #expect(truth["labelled"] == 300)
+            let rejected = (report["verdicts"] as? [String: Int])?["fail"] ?? 0
+            // Escapes and overkill are counted against the scene's own labels: most defects are found, hardly a good part fails.
+            #expect((truth["escapes"] ?? 300) < max(1, rejected / 2))
+            #expect((truth["overkill"] ?? 300) <= 3)
         }
-        #expect(kills == 20)
-        expectAllAccounted(report, parts: 420, plant)
-    }
 
-    @Test(
-        "GL-07, REL-01 .. REL-04 the MES away for the middle third: verdicts go on, everything arrives afterwards, in order"
-    )
-    func mesAway() async throws {
-        let plant = try PlantUnderTest(["--parts", "300", "--rate", "60"])
-        var phase = 0
-        let report = try await plant.finish { done in
-            if phase == 0, done >= 100 {
-                phase = 1
-                try await plant.setFaults(#"{"down": true}"#, port: 11)
-            } else if phase == 1, done >= 200 {
-                phase = 2
-                try await plant.setFaults(#"{"down": false}"#, port: 11)
+        @Test("I7, GL-08 kill -9 of any service, twenty times: no part lost or counted twice, no second effect")
+        func killedServices() async throws {
+            let plant = try PlantUnderTest(["--parts", "420", "--rate", "25"])
+            let services = [
+                "camera-ingest", "inspector", "mes-bridge", "erp-bridge", "traceability-projector", "alerting",
+            ]
+            var kills = 0
+            var random = SplitMix(seed: 20_261_121)
+            let report = try await plant.finish { done in
+                guard kills < 20, done >= 10 + kills * 19 else { return }
+                let service = services[Int(random.next() % UInt64(services.count))]
+                if plant.kill(service) { kills += 1 }
             }
+            #expect(kills == 20)
+            expectAllAccounted(report, parts: 420, plant)
         }
-        #expect(phase == 2)
-        expectAllAccounted(report, parts: 300, plant)
-    }
 
-    @Test("I4 a MES and ERP that lie about every fifth effect: done once each all the same")
-    func lyingPeers() async throws {
-        let plant = try PlantUnderTest(["--parts", "200", "--rate", "60"])
-        var isLying = false
-        let report = try await plant.finish { done in
-            guard !isLying, done >= 1 else { return }
-            isLying = true
-            for offset in [11, 12] { try await plant.setFaults(#"{"lie_every": 5}"#, port: offset) }
+        @Test(
+            "GL-07, REL-01 .. REL-04 the MES away for the middle third: verdicts go on, everything arrives afterwards, in order"
+        )
+        func mesAway() async throws {
+            let plant = try PlantUnderTest(["--parts", "300", "--rate", "60"])
+            var phase = 0
+            let report = try await plant.finish { done in
+                if phase == 0, done >= 100 {
+                    phase = 1
+                    try await plant.setFaults(#"{"down": true}"#, port: 11)
+                } else if phase == 1, done >= 200 {
+                    phase = 2
+                    try await plant.setFaults(#"{"down": false}"#, port: 11)
+                }
+            }
+            #expect(phase == 2)
+            expectAllAccounted(report, parts: 300, plant)
         }
-        #expect(isLying)
-        expectAllAccounted(report, parts: 200, plant)
-    }
 
-    @Test("The same job on Kafka's protocol: librdkafka's mock cluster as a process of its own")
-    func onKafka() async throws {
-        let plant = try PlantUnderTest(["--parts", "150", "--log", "kafka"])
-        let report = try await plant.finish()
-        expectAllAccounted(report, parts: 150, plant)
-        #expect((report["log"] as? [String: Any])?["backend"] as? String == "kafka")
-    }
-
-    @Test(
-        "Real photographs: learned from part of the good ones, the rest judged",
-        arguments: ["aws-cookie", "aws-aliens"]
-    )
-    func photographs(_ set: String) async throws {
-        let folder = FileManager.default.currentDirectoryPath + "/../shared/data/\(set)"
-        guard FileManager.default.fileExists(atPath: folder) else {
-            print("skipped: no images at \(folder)")
-            return
+        @Test("I4 a MES and ERP that lie about every fifth effect: done once each all the same")
+        func lyingPeers() async throws {
+            let plant = try PlantUnderTest(["--parts", "200", "--rate", "60"])
+            var isLying = false
+            let report = try await plant.finish { done in
+                guard !isLying, done >= 1 else { return }
+                isLying = true
+                for offset in [11, 12] { try await plant.setFaults(#"{"lie_every": 5}"#, port: offset) }
+            }
+            #expect(isLying)
+            expectAllAccounted(report, parts: 200, plant)
         }
-        let plant = try PlantUnderTest(["--parts", "40", "--images", folder])
-        let report = try await plant.finish()
-        expectAllAccounted(report, parts: 40, plant)
-        #expect((report["ground_truth"] as? [String: Int])?["labelled"] == 40)
+
+        @Test("The same job on Kafka's protocol: librdkafka's mock cluster as a process of its own")
+        func onKafka() async throws {
+            let plant = try PlantUnderTest(["--parts", "150", "--log", "kafka"])
+            let report = try await plant.finish()
+            expectAllAccounted(report, parts: 150, plant)
+            #expect((report["log"] as? [String: Any])?["backend"] as? String == "kafka")
+        }
+
+        @Test(
+            "Real photographs: learned from part of the good ones, the rest judged",
+            arguments: ["aws-cookie", "aws-aliens"]
+        )
+        func photographs(_ set: String) async throws {
+            let folder = FileManager.default.currentDirectoryPath + "/../shared/data/\(set)"
+            guard FileManager.default.fileExists(atPath: folder) else {
+                print("skipped: no images at \(folder)")
+                return
+            }
+            let plant = try PlantUnderTest(["--parts", "40", "--images", folder])
+            let report = try await plant.finish()
+            expectAllAccounted(report, parts: 40, plant)
+            #expect((report["ground_truth"] as? [String: Int])?["labelled"] == 40)
+        }
     }
 }
 

@@ -9,80 +9,76 @@ import SwiftProtobuf
 enum MesContent: RestContent {
     static func kinds(of kind: String, from content: any Swift.Decoder) throws -> [ProductionRecord.Event.OneOf_Kind] {
         switch kind {
-        case "shift-started":
-            let shift = try MesShift(from: content)
-            return [
-                .shiftStarted(
-                    .with {
-                        $0.line = shift.line
-                        $0.shift = shift.shift
-                    }
-                )
-            ]
-        case "order-released": return [.orderReleased(try MesOrder(from: content).event)]
-        case "order-started":
-            let order = try MesLineOrder(from: content)
-            return [
-                .orderStarted(
-                    .with {
-                        $0.line = order.line
-                        $0.orderID = order.orderID
-                    }
-                )
-            ]
-        case "order-completed":
-            let order = try MesLineOrder(from: content)
-            return [
-                .orderCompleted(
-                    .with {
-                        $0.line = order.line
-                        $0.orderID = order.orderID
-                    }
-                )
-            ]
-        case "changeover-started":
-            let changeover = try MesChangeover(from: content)
-            return [
-                .changeoverStarted(
-                    .with {
-                        $0.line = changeover.line
-                        $0.fromOrderID = changeover.fromOrderID ?? ""
-                        $0.toOrderID = changeover.toOrderID
-                    }
-                )
-            ]
-        case "changeover-completed":
-            let order = try MesLineOrder(from: content)
-            return [
-                .changeoverCompleted(
-                    .with {
-                        $0.line = order.line
-                        $0.orderID = order.orderID
-                    }
-                )
-            ]
-        case "batch-closed":
-            let batch = try MesBatch(from: content)
-            return [
-                .batchClosed(
-                    .with {
-                        $0.line = batch.line
-                        $0.batchID = batch.batchID
-                    }
-                )
-            ]
-        case "material-lot-loaded":
-            let lot = try MesMaterialLot(from: content)
-            return [
-                .materialLotLoaded(
-                    .with {
-                        $0.line = lot.line
-                        $0.materialLotID = lot.materialLotID
-                        $0.sku = lot.sku ?? ""
-                    }
-                )
-            ]
-        default: return []
+        case "shift-started": [.shiftStarted(try MesShift(from: content).event)]
+        case "order-released": [.orderReleased(try MesOrder(from: content).event)]
+        case "order-started": [.orderStarted(try MesLineOrder(from: content).started)]
+        case "order-completed": [.orderCompleted(try MesLineOrder(from: content).completed)]
+        case "changeover-started": [.changeoverStarted(try MesChangeover(from: content).event)]
+        case "changeover-completed": [.changeoverCompleted(try MesLineOrder(from: content).changedOver)]
+        case "batch-closed": [.batchClosed(try MesBatch(from: content).event)]
+        case "material-lot-loaded": [.materialLotLoaded(try MesMaterialLot(from: content).event)]
+        default: []
+        }
+    }
+}
+
+extension MesShift {
+    fileprivate var event: ShiftStarted {
+        .with {
+            $0.line = line
+            $0.shift = shift
+        }
+    }
+}
+
+extension MesLineOrder {
+    fileprivate var started: OrderStarted {
+        .with {
+            $0.line = line
+            $0.orderID = orderID
+        }
+    }
+
+    fileprivate var completed: OrderCompleted {
+        .with {
+            $0.line = line
+            $0.orderID = orderID
+        }
+    }
+
+    fileprivate var changedOver: ChangeoverCompleted {
+        .with {
+            $0.line = line
+            $0.orderID = orderID
+        }
+    }
+}
+
+extension MesChangeover {
+    fileprivate var event: ChangeoverStarted {
+        .with {
+            $0.line = line
+            $0.fromOrderID = fromOrderID ?? ""
+            $0.toOrderID = toOrderID
+        }
+    }
+}
+
+extension MesBatch {
+    fileprivate var event: BatchClosed {
+        .with {
+            $0.line = line
+            $0.batchID = batchID
+        }
+    }
+}
+
+extension MesMaterialLot {
+    fileprivate var event: MaterialLotLoaded {
+        .with {
+            $0.line = line
+            $0.materialLotID = materialLotID
+            $0.sku = sku ?? ""
         }
     }
 }

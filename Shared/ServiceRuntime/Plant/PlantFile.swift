@@ -111,7 +111,7 @@ package struct PlantFile: Equatable, Sendable {
 
     /// How a station reaches its rejecter and sensors.
     package enum StationIO: String, CaseIterable, Sendable {
-        /// No wiring: reject commands are carried out and confirmed in the program itself.
+        /// No wiring: nothing is commanded, and the record of each rejected part says so.
         case null
     }
 
@@ -211,7 +211,7 @@ package struct PlantFile: Equatable, Sendable {
         package var keep: Keep
         /// Stored images give back the judged pixels exactly, so that they may be judged again.
         package var lossless: Bool
-        /// Most bytes of images kept on this machine; the oldest expire first.
+        /// Most bytes of images kept on this machine; beyond it pictures are not kept, and the record says so.
         package var budgetBytes: Int64
 
         package init(keep: Keep = .all, lossless: Bool = true, budgetBytes: Int64 = 10_737_418_240) {
