@@ -15,18 +15,20 @@ struct DemoRun {
     private let plant: PlantFile
     private let programs: PlantPrograms
     private let supervisor: Supervisor
-    private let startsMockKafka: Bool
+    /// The mock broker, where the run brings its own.
+    private let mockKafka: Process?
     private let headless: Bool
 
     init(_ demo: DemoPlant, startsMockKafka: Bool, headless: Bool) throws {
         self.demo = demo
-        self.startsMockKafka = startsMockKafka
         self.headless = headless
         var environment = ProcessInfo.processInfo.environment
         var plant = demo.plant
         if startsMockKafka {
-            plant.log = try Self.startMockKafka(in: demo.directory)
+            (mockKafka, plant.log) = try Self.startMockKafka(in: demo.directory)
             try Data(plant.yaml().utf8).write(to: URL(fileURLWithPath: demo.plantPath))
+        } else {
+            mockKafka = nil
         }
         environment["LINELEDGER_LOG"] = nil
         self.plant = plant
@@ -35,6 +37,7 @@ struct DemoRun {
     }
 
     func run(until stop: StopSignal) async throws -> DemoReport {
+        defer { mockKafka?.terminate() }
         do {
             let startedAt = ContinuousClock.now
             try await start()
@@ -158,16 +161,19 @@ struct DemoRun {
     }
 
     /// Starts the mock broker as a process of its own; its address.
-    private static func startMockKafka(in directory: String) throws -> String {
+    private static func startMockKafka(in directory: String) throws -> (Process, address: String) {
         let addressFile = "\(directory)/kafka-address"
         let mock = Process()
         mock.executableURL = URL(fileURLWithPath: "\(PlantPrograms.folder)/lineledger")
         mock.arguments = ["peer", "kafka", "--address-file", addressFile]
         mock.standardInput = FileHandle.nullDevice
+        mock.standardOutput = FileHandle.nullDevice
+        mock.standardError = FileHandle.nullDevice
         try mock.run()
         for _ in 0..<200 {
             if let address = FileManager.default.contents(atPath: addressFile) {
-                return String(decoding: address, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+                let text = String(decoding: address, as: UTF8.self)
+                return (mock, text.trimmingCharacters(in: .whitespacesAndNewlines))
             }
             usleep(50_000)
         }

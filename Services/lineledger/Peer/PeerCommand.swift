@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import KafkaLog
 import Logging
+import PlantEvents
 import PlantSim
 import ServiceLifecycle
 import ServiceRuntime
@@ -81,11 +82,19 @@ struct Peer: AsyncParsableCommand {
                 "librdkafka's mock cluster: Kafka's protocol in memory, for trying; it keeps only the newest records."
         )
 
+        @Option(help: "Site whose topics it has.")
+        var site = "berlin"
+
         @Option(help: "File to write the address to once it answers.")
         var addressFile: String
 
         func run() async throws {
             let cluster = try MockKafka(brokers: 1)
+            // The mock answers no request to create topics.
+            let services = PlantProgram.allCases.map { TopicName(site: site, parkedBy: $0.rawValue) }
+            for name in Topic.allCases.map({ TopicName(site: site, topic: $0) }) + services {
+                try cluster.createTopic(name.description, partitions: 1)
+            }
             try Data("\(cluster.address)\n".utf8).write(to: URL(fileURLWithPath: addressFile), options: .atomic)
             Terminal.say("mock Kafka at \(cluster.address)")
             let stop = StopSignal()
