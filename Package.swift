@@ -24,8 +24,8 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 
-func shared(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Shared/\(name)", swiftSettings: house)
+func shared(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Shared/\(name)", exclude: exclude, swiftSettings: house)
 }
 
 func library(_ name: String, _ package: String, apt: String) -> Target {
@@ -84,6 +84,7 @@ let package = Package(
     targets: [
         library("CSQLite", "sqlite3", apt: "libsqlite3-dev"),
         library("CRdKafka", "rdkafka", apt: "librdkafka-dev"),
+        library("CProtobufC", "libprotobuf-c", apt: "libprotobuf-c-dev"),
         library("CTurboJPEG", "libturbojpeg", apt: "libturbojpeg0-dev"),
         library("CPng", "libpng", apt: "libpng-dev"),
 
@@ -102,7 +103,18 @@ let package = Package(
                 lifecycle, unixSignals, hummingbird, httpTypes, httpClient, crypto, protobuf, arguments,
             ] + nio
         ),
-        shared("PlantSim", ["Vision", "SQLite", hummingbird, httpTypes, lifecycle, logging] + nio),
+        shared("Uplink", ["EventLog", "PlantEvents", "SQLite", protobuf]),
+        shared(
+            "PlantSim",
+            ["Vision", "SQLite", hummingbird, httpTypes, lifecycle, logging] + nio,
+            exclude: ["Simulation"]
+        ),
+        .target(
+            name: "Simulation",
+            dependencies: ["PlantCore", "PlantEvents", "EventLog", "ReadModel", "SQLite", protobuf],
+            path: "Shared/PlantSim/Simulation",
+            swiftSettings: house
+        ),
 
         service("camera-ingest", ["Vision", "Evidence", "PlantSim"]),
         service("inspector", ["Vision", "Evidence"]),
@@ -111,7 +123,7 @@ let package = Package(
         service("mes-bridge", ["MesRest"], exclude: ["Rest"]),
         service("erp-bridge", ["ErpRest"], exclude: ["Rest"]),
         service("traceability-projector", ["ReadModel", hummingbird, httpTypes] + nio),
-        service("alerting", []),
+        service("alerting", ["SQLite"]),
         service(
             "console",
             ["Vision", "Evidence", hummingbird, httpClient, httpTypes] + nio,
@@ -119,7 +131,10 @@ let package = Package(
         ),
         service(
             "lineledger",
-            ["KafkaLog", "Vision", "Evidence", "ReadModel", "PlantSim", unixSignals, httpClient] + nio
+            [
+                "KafkaLog", "Vision", "Evidence", "ReadModel", "PlantSim", "Simulation", "Uplink", unixSignals,
+                httpClient,
+            ] + nio
         ),
 
         .executableTarget(
@@ -143,6 +158,8 @@ let package = Package(
             "ConsoleTests",
             ["console", "Evidence", "Vision", "ServiceRuntime", hummingbird, httpClient, lifecycle, logging] + nio
         ),
+        tests("UplinkTests", ["Uplink", "EventLog", "PlantEvents", protobuf]),
+        tests("SimulationTests", ["Simulation", "PlantCore", "PlantEvents", "EventLog", "ReadModel", protobuf]),
         tests("PlantSimTests", ["PlantSim", "Vision"]),
         tests(
             "ConnectorTests",

@@ -4,6 +4,7 @@ import Logging
 import Metrics
 import PlantCore
 import PlantEvents
+import SQLite
 import ServiceLifecycle
 import ServiceRuntime
 import SwiftProtobuf
@@ -85,9 +86,23 @@ actor AlarmWatch: Service {
             // Silence is judged only by what is known up to now, not while history is still being read.
             if batch.records.isEmpty { drafts += fold.tick(nowUs: context.nowUs(), limits) }
             guard !batch.records.isEmpty || !drafts.isEmpty else { continue }
-            try store.commit(fold, batch.positions, drafts: drafts.filter { !isAppended($0) })
+            let fresh = drafts.filter { !isAppended($0) }
+            try await whenThereIsRoom { try store.commit(fold, batch.positions, drafts: fresh) }
             active.record(fold.activeAlarms.count)
             try await appendOutbox()
+        }
+    }
+
+    /// Writes to the store; a full disk is waited out.
+    private func whenThereIsRoom(_ write: () throws -> Void) async throws {
+        var backoff = Backoff()
+        while true {
+            do {
+                return try write()
+            } catch let failure as SQLiteError where failure.isFull {
+                context.logger.error("disk is full; alarms wait", metadata: .of([.reason: "\(failure)"]))
+                try await Task.sleep(for: backoff.next())
+            }
         }
     }
 
@@ -120,7 +135,7 @@ actor AlarmWatch: Service {
                         nowUs: context.nowUs()
                     )
                 }
-                try store.sent(upTo: last.number)
+                try await whenThereIsRoom { try store.sent(upTo: last.number) }
             } catch let failure as LogFailure where failure.isRetriable {
                 context.logger.error("log does not take alarms; they wait", metadata: .of([.reason: "\(failure)"]))
                 try await Task.sleep(for: backoff.next())

@@ -43,6 +43,13 @@ package struct StoredEvidence: Equatable, Sendable {
     package let bytes: Int
 }
 
+/// A kept picture as it lies on disk.
+package struct EvidenceFile: Sendable {
+    /// "image/png" or "image/jpeg".
+    package let mediaType: String
+    package let bytes: [UInt8]
+}
+
 /// Pictures on disk, each named by the hash of its pixels: `ab/cd/abcd….png` (lossless) or `.jpg`. One process stores;
 /// any number load. A file is there whole or not at all.
 package final class EvidenceStore: Sendable {
@@ -101,6 +108,16 @@ package final class EvidenceStore: Sendable {
                 throw .damaged(path: path, reason: "its content does not match the recorded hash of the file")
             }
             return try decode(file, path, pixelsSHA256)
+        }
+        return nil
+    }
+
+    /// The kept file of the picture with this name, nil where there is none.
+    package func file(pixelsSHA256: String) throws(EvidenceError) -> EvidenceFile? {
+        for ending in ["png", "jpg"] {
+            let path = try path(pixelsSHA256, ending)
+            guard Files.exists(path) else { continue }
+            return EvidenceFile(mediaType: Self.mediaType(isPNG: ending == "png"), bytes: try read(path))
         }
         return nil
     }
@@ -174,7 +191,7 @@ package final class EvidenceStore: Sendable {
         StoredEvidence(
             pixelsSHA256: name,
             storedSHA256: hexSHA256(file),
-            mediaType: isPNG ? "image/png" : "image/jpeg",
+            mediaType: Self.mediaType(isPNG: isPNG),
             lossless: isPNG,
             bytes: file.count
         )
@@ -208,6 +225,8 @@ package final class EvidenceStore: Sendable {
         }
         return "\(directory)/\(name.prefix(2))/\(name.dropFirst(2).prefix(2))/\(name).\(ending)"
     }
+
+    private static func mediaType(isPNG: Bool) -> String { isPNG ? "image/png" : "image/jpeg" }
 
     private static func geometry(_ picture: Picture) -> String {
         "\(picture.width)x\(picture.height)x\(picture.channels)"

@@ -5,6 +5,7 @@ package import Hummingbird
 import KafkaLog
 import Logging
 import Metrics
+import SQLite
 package import ServiceLifecycle
 import UnixSignals
 
@@ -100,7 +101,7 @@ package enum ServiceProgram {
             nowUs: wallClock,
             environment: environment
         )
-        let composition = try await compose(context)
+        let composition = try await composed(context, compose)
         let server = HealthServer(
             service: program.rawValue,
             host: HealthServer.host(environment),
@@ -119,6 +120,32 @@ package enum ServiceProgram {
         logger.info("started", metadata: .of([.port: "\(plant.port(of: program))"]))
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")
+    }
+}
+
+extension ServiceProgram {
+    /// A log that is away or full when the service starts is waited for: nobody need start the service again.
+    private static func composed(
+        _ context: ServiceContext,
+        _ compose: (ServiceContext) async throws -> Composition
+    ) async throws -> Composition {
+        var backoff = Backoff()
+        while true {
+            do {
+                return try await compose(context)
+            } catch let failure as LogFailure where failure.isRetriable {
+                context.logger.error(
+                    "log does not answer; the service starts when it does",
+                    metadata: .of([.reason: "\(failure)"])
+                )
+            } catch let failure as SQLiteError where failure.isFull {
+                context.logger.error(
+                    "disk is full; the service starts when there is room",
+                    metadata: .of([.reason: "\(failure)"])
+                )
+            }
+            try await Task.sleep(for: backoff.next())
+        }
     }
 }
 

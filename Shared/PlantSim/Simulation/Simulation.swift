@@ -1,0 +1,1 @@
+/// The plant simulated: the real cores of all services in one deterministic loop.

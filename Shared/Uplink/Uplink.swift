@@ -1,0 +1,1 @@
+/// A mirror between any two logs.
