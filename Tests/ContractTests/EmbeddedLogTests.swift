@@ -151,6 +151,53 @@ struct EmbeddedLogTests {
         }
     }
 
+    @Test("I7 acknowledged records that the write-ahead log lost are told, and their offsets are not given again")
+    func lostTail() async throws {
+        try await LogUnderTest.with(.embedded) { test in
+            let place = TopicPartition("lineledger.test.killed")
+            let probe = try WriterProbe(directory: test.directory, topic: place.topic)
+            let acknowledged = max(try probe.waitForAcknowledged(40), probe.killAndReadRest())
+            let path = "\(test.directory)/\(place.topic).log.db-wal"
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+            bytes[bytes.count / 2] ^= 0x10
+            try bytes.write(to: URL(fileURLWithPath: path))
+            let end = try await test.log.endOffset(of: place)
+            #expect(end >= acknowledged)
+            #expect(try await test.log.append([record("next")], to: place) == end)
+            let reader = try await test.log.reader(from: [place: 0])
+            var found: [StoredRecord] = []
+            while found.last?.text != "next" { found += try await take(1, from: reader) }
+            let lost = found.filter { $0.damage != nil }
+            try #require(lost.count == 1)
+            #expect(lost[0].offset > 0)
+            #expect(lost[0].damage?.contains("offsets \(lost[0].offset) to \(end - 1)") == true)
+            #expect(found.last?.offset == end)
+        }
+    }
+
+    @Test("I7 a reader at the end of a file that lost its tail is told without a new record")
+    func lostTailBeforeTheNextWriter() async throws {
+        try await LogUnderTest.with(.embedded) { test in
+            let place = TopicPartition(try await test.topic())
+            try await test.log.append(records(0..<5), to: place)
+            let url = URL(fileURLWithPath: "\(test.directory)/\(place.topic).log.db")
+            await test.log.close()
+            let before = try Data(contentsOf: url)
+            try await test.withOpened { log in
+                try await log.append(records(5..<9), to: place)
+                await log.close()
+            }
+            try before.write(to: url)
+            try await test.withOpened { log in
+                #expect(try await log.endOffset(of: place) == 9)
+                let reader = try await log.reader(from: [place: 5])
+                let found = try await take(1, from: reader)
+                #expect(found[0].damage?.contains("offsets 5 to 8") == true)
+                #expect(try await reader.next(max: 10, wait: .zero).isEmpty)
+            }
+        }
+    }
+
     @Test("A file that is no topic is refused by name")
     func foreignFile() async throws {
         try await LogUnderTest.with(.embedded) { test in

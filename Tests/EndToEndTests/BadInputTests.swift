@@ -45,7 +45,7 @@ extension EndToEnd {
                 """
             try Data(text.utf8).write(to: URL(fileURLWithPath: path))
             for program in ["inspector", "camera-ingest", "mes-bridge"] {
-                let (code, said) = try run(program, ["--plant", path])
+                let (code, said) = try PlantUnderTest.run(program, ["--plant", path])
                 #expect(code == 2)
                 for place in [":4: log", ":6: http", ":11: "] { #expect(said.contains(place), "\(place) in:\n\(said)") }
             }
@@ -53,24 +53,11 @@ extension EndToEnd {
 
         @Test("Wrong use says what is expected and exits with 2")
         func wrongUse() throws {
-            #expect(try run("lineledger", ["demo", "--parts", "none"]).code == 2)
-            #expect(try run("lineledger", ["trace"]).code == 2)
-            #expect(try run("lineledger", ["evaluate", "--images", "/nowhere"]).code == 2)
-            let help = try run("lineledger", ["demo", "--help"])
+            #expect(try PlantUnderTest.run("lineledger", ["demo", "--parts", "none"]).code == 2)
+            #expect(try PlantUnderTest.run("lineledger", ["trace"]).code == 2)
+            #expect(try PlantUnderTest.run("lineledger", ["evaluate", "--images", "/nowhere"]).code == 2)
+            let help = try PlantUnderTest.run("lineledger", ["demo", "--help"])
             #expect(help.code == 0 && help.said.contains("Example:"))
-        }
-
-        private func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, said: String) {
-            let process = Process()
-            let output = Pipe()
-            process.executableURL = URL(fileURLWithPath: "\(PlantUnderTest.binaries)/\(program)")
-            process.arguments = arguments
-            process.standardOutput = output
-            process.standardError = output
-            try process.run()
-            let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            process.waitUntilExit()
-            return (process.terminationStatus, said)
         }
     }
 }

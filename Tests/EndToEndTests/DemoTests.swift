@@ -22,23 +22,6 @@ extension EndToEnd {
             #expect((truth["overkill"] ?? 300) <= 3)
         }
 
-        @Test("I7, GL-08 kill -9 of any service, twenty times: no part lost or counted twice, no second effect")
-        func killedServices() async throws {
-            let plant = try PlantUnderTest(["--parts", "420", "--rate", "25"])
-            let services = [
-                "camera-ingest", "inspector", "mes-bridge", "erp-bridge", "traceability-projector", "alerting",
-            ]
-            var kills = 0
-            var random = SplitMix(seed: 20_261_121)
-            let report = try await plant.finish { done in
-                guard kills < 20, done >= 10 + kills * 19 else { return }
-                let service = services[Int(random.next() % UInt64(services.count))]
-                if plant.kill(service) { kills += 1 }
-            }
-            #expect(kills == 20)
-            expectAllAccounted(report, parts: 420, plant)
-        }
-
         @Test(
             "GL-07, REL-01 .. REL-04 the MES away for the middle third: verdicts go on, everything arrives afterwards, in order"
         )

@@ -16,9 +16,9 @@ final class PlantUnderTest {
             .first { FileManager.default.isExecutableFile(atPath: "\($0)/lineledger") } ?? own
     }()
 
-    /// Starts a demo in a folder of its own.
-    init(_ arguments: [String]) throws {
-        directory = NSTemporaryDirectory() + "lineledger-e2e-\(UUID().uuidString)"
+    /// Starts a demo in a folder of its own, under `parent` where given.
+    init(_ arguments: [String], in parent: String? = nil) throws {
+        directory = (parent.map { $0 + "/" } ?? NSTemporaryDirectory()) + "lineledger-e2e-\(UUID().uuidString)"
         process.executableURL = URL(fileURLWithPath: "\(Self.binaries)/lineledger")
         process.arguments =
             ["demo", "--headless", "--dir", directory, "--report", directory + ".json"] + arguments
@@ -57,16 +57,56 @@ final class PlantUnderTest {
     }
 
     /// Kills a service as a power cut would.
-    func kill(_ service: String) -> Bool {
+    func kill(_ service: String) -> Bool { signal(service, SIGKILL) }
+
+    /// Sends a signal to a running service; false when it is not running just now.
+    func signal(_ service: String, _ number: Int32) -> Bool {
         let path = "\(directory)/state/run/\(service).pid"
         guard let text = FileManager.default.contents(atPath: path),
             let pid = Int32(String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
         else { return false }
-        return Foundation.kill(pid, SIGKILL) == 0
+        return Foundation.kill(pid, number) == 0
+    }
+
+    /// Sends a signal to the mock broker of this demo.
+    func signalBroker(_ number: Int32) throws {
+        let found = try Self.run("/usr/bin/env", ["pgrep", "-f", "address-file \(directory)/"])
+        guard let pid = Int32(found.said.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+            throw Failure("no single mock broker is running: \(found.said)")
+        }
+        try #require(Foundation.kill(pid, number) == 0)
     }
 
     /// Sets a fault of a simulated peer.
     func setFaults(_ json: String, port offset: Int) async throws {
+        let put = try Self.run(
+            "/usr/bin/env",
+            [
+                "curl", "--silent", "--fail", "--max-time", "5", "-X", "PUT", "-H", "content-type: application/json",
+                "-d", json, "http://127.0.0.1:\(try basePort() + offset)/faults",
+            ]
+        )
+        #expect(put.code == 0)
+    }
+
+    /// Whether a service of the plant says so in its metrics: the value of `name` with any labels, nil without answer.
+    func metric(_ name: String, port offset: Int) throws -> Double? {
+        let url = "http://127.0.0.1:\(try basePort() + offset)/metrics"
+        let answer = try Self.run("/usr/bin/env", ["curl", "--silent", "--fail", "--max-time", "2", url])
+        let lines = answer.said.split(separator: "\n").filter { $0.hasPrefix(name) }
+        return lines.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.max()
+    }
+
+    /// Asks again and again until it holds or a minute has passed.
+    func wait(until holds: () throws -> Bool) throws {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < deadline {
+            if try holds() { return }
+        }
+        throw Failure("what the test waited for did not come within a minute\n\(logs())")
+    }
+
+    func basePort() throws -> Int {
         let plant = String(
             decoding: FileManager.default.contents(atPath: "\(directory)/plant.yaml") ?? Data(),
             as: UTF8.self
@@ -74,17 +114,22 @@ final class PlantUnderTest {
         guard let line = plant.split(separator: "\n").first(where: { $0.hasPrefix("http:") }),
             let base = Int(line.dropFirst(5).trimmingCharacters(in: .whitespaces))
         else { throw Failure("no base port in the plant file:\n\(plant)") }
-        let curl = Process()
-        curl.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        curl.arguments = [
-            "curl", "--silent", "--fail", "--max-time", "5", "-X", "PUT", "-H", "content-type: application/json", "-d",
-            json,
-            "http://127.0.0.1:\(base + offset)/faults",
-        ]
-        curl.standardOutput = FileHandle.nullDevice
-        try curl.run()
-        curl.waitUntilExit()
-        #expect(curl.terminationStatus == 0)
+        return base
+    }
+
+    /// Runs a program of the plant, or of the system where the path is absolute, to its end.
+    static func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, said: String) {
+        let process = Process()
+        let output = Pipe()
+        process.executableURL = URL(fileURLWithPath: program.hasPrefix("/") ? program : "\(binaries)/\(program)")
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (process.terminationStatus, said)
     }
 
     /// Errors that the services logged, for a failing test's message.

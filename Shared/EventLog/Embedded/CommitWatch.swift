@@ -35,7 +35,7 @@ final class CommitWatch: Sendable {
         let isWatched = state.withLock { state in
             state.bells[file.topic, default: [:]][ObjectIdentifier(bell)] = bell
             if descriptor < 0 || state.topics.values.contains(file.topic) { return true }
-            let watch = inotify_add_watch(descriptor, file.bellPath, UInt32(IN_ATTRIB))
+            let watch = inotify_add_watch(descriptor, file.bellPath, UInt32(IN_MODIFY) | UInt32(IN_ATTRIB))
             if watch >= 0 { state.topics[watch] = file.topic }
             return watch >= 0
         }

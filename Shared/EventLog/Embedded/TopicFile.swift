@@ -15,7 +15,7 @@ struct TopicFile: Sendable {
 
     var path: String { "\(directory)/\(topic)\(Self.suffix)" }
     var lockPath: String { "\(directory)/\(topic).writer.lock" }
-    /// Touched after each commit; readers watch it.
+    /// Written after each commit (`AcknowledgedEnds`); readers watch it.
     var bellPath: String { "\(directory)/\(topic).bell" }
     var exists: Bool { access(path, F_OK) == 0 }
 

@@ -5,10 +5,13 @@ final class TopicSource {
     private let file: TopicFile
     private let database: Database
     private let select: Statement
+    private let acknowledged: AcknowledgedEnds
+    private var partitions: Int?
 
     init(_ file: TopicFile) throws(LogFailure) {
         self.file = file
         database = try file.openToRead()
+        acknowledged = try AcknowledgedEnds(file, toWrite: false)
         let database = database
         select = try file.reading { () throws(SQLiteError) in
             try database.prepare(
@@ -24,8 +27,16 @@ final class TopicSource {
         try file.reading { () throws(SQLiteError) in Int32(try database.integer("SELECT partitions FROM topic")) }
     }
 
+    /// The offset that the next record gets: behind what was acknowledged, should it be there or not.
     func endOffset(_ partition: Int32) throws(LogFailure) -> Int64 {
-        try file.reading { () throws(SQLiteError) in try database.endOffset(partition) }
+        let known = try acknowledgedEnd(partition)
+        return max(known, try file.reading { () throws(SQLiteError) in try database.endOffset(partition) })
+    }
+
+    private func acknowledgedEnd(_ partition: Int32) throws(LogFailure) -> Int64 {
+        if partitions == nil { partitions = Int(try partitionCount()) }
+        let ends = acknowledged.read(partitions: partitions ?? 0)
+        return ends.indices.contains(Int(partition)) ? ends[Int(partition)] : 0
     }
 
     /// Records from `cursor` on, and where to go on; a range that cannot be read is one record that says so.
@@ -36,6 +47,8 @@ final class TopicSource {
         bytes: inout Int
     ) throws(LogFailure) -> [StoredRecord] {
         var found: [StoredRecord] = []
+        // Asked before the records: what is acknowledged then has been committed.
+        let acknowledged = try acknowledgedEnd(place.partition)
         do throws(SQLiteError) {
             defer { select.reset() }
             select.bind(1, TopicFile.id(place.partition, cursor))
@@ -61,6 +74,10 @@ final class TopicSource {
             let next = try firstReadable(place, after: cursor, error)
             found.append(lost(place, cursor..<next, "\(error)"))
             cursor = next
+        }
+        if found.isEmpty, max > 0, bytes > 0, cursor < acknowledged {
+            found.append(lost(place, cursor..<acknowledged, "they were acknowledged, but the file ends before them"))
+            cursor = acknowledged
         }
         return found
     }

@@ -1,4 +1,3 @@
-import Glibc
 import SQLite
 
 /// The one writer of a topic: appends that arrive while a commit runs share the next one.
@@ -15,17 +14,12 @@ actor TopicWriter {
     private final class Opened {
         let database: Database
         let insert: Statement
-        /// Descriptor of the bell file.
-        let bell: Int32
+        let acknowledged: AcknowledgedEnds
 
-        init(database: Database, insert: Statement, bell: Int32) {
+        init(database: Database, insert: Statement, acknowledged: AcknowledgedEnds) {
             self.database = database
             self.insert = insert
-            self.bell = bell
-        }
-
-        deinit {
-            Glibc.close(bell)
+            self.acknowledged = acknowledged
         }
     }
 
@@ -120,7 +114,7 @@ actor TopicWriter {
             throw failure
         }
         let opened = try open()
-        var after = try readEnds(opened.database)
+        var after = try readEnds(opened)
         // A failed commit may have landed, so the ends are read again after it.
         ends = nil
         var firsts: [Result<Int64, LogFailure>] = []
@@ -147,8 +141,7 @@ actor TopicWriter {
             throw .unavailable("\(file.path): \(error)")
         }
         ends = after
-        // Should a ring ever be lost: readers look again by themselves within a second.
-        futimens(opened.bell, nil)
+        opened.acknowledged.write(after)
         return firsts
     }
 
@@ -178,21 +171,21 @@ actor TopicWriter {
         let insert = try file.reading { () throws(SQLiteError) in
             try database.prepare("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)")
         }
-        let bell = Glibc.open(file.bellPath, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-        guard bell >= 0 else { throw .system(errno, "opening \(file.bellPath)") }
-        let opened = Opened(database: database, insert: insert, bell: bell)
+        let acknowledged = try AcknowledgedEnds(file, toWrite: true)
+        let opened = Opened(database: database, insert: insert, acknowledged: acknowledged)
         self.opened = opened
         return opened
     }
 
-    private func readEnds(_ database: Database) throws(LogFailure) -> [Int64] {
+    /// Offsets that were acknowledged are never given again, whether their records are still there or not.
+    private func readEnds(_ opened: Opened) throws(LogFailure) -> [Int64] {
         if let ends { return ends }
         return try file.reading { () throws(SQLiteError) in
+            let count = Int(try opened.database.integer("SELECT partitions FROM topic"))
             var ends: [Int64] = []
-            for partition in 0..<Int32(try database.integer("SELECT partitions FROM topic")) {
-                ends.append(try database.endOffset(partition))
-            }
-            return ends
+            for partition in 0..<Int32(count) { ends.append(try opened.database.endOffset(partition)) }
+            let acknowledged = opened.acknowledged.read(partitions: count)
+            return acknowledged.isEmpty ? ends : zip(ends, acknowledged).map(max)
         }
     }
 
