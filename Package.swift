@@ -95,7 +95,13 @@ let package = Package(
         shared("KafkaLog", ["EventLog", "PlantEvents", "CRdKafka"]),
         shared("Vision", ["CTurboJPEG", "CPng", yams, crypto]),
         shared("Evidence", ["Vision", crypto]),
-        shared("ReadModel", ["PlantEvents", "EventLog", "SQLite", crypto, protobuf]),
+        .target(
+            name: "CPlantEvents",
+            dependencies: ["CProtobufC"],
+            path: "Shared/CPlantEvents",
+            exclude: ["hot.proto"]
+        ),
+        shared("ReadModel", ["PlantEvents", "CPlantEvents", "EventLog", "SQLite", crypto, protobuf]),
         shared(
             "ServiceRuntime",
             [
@@ -132,7 +138,8 @@ let package = Package(
         service(
             "lineledger",
             [
-                "KafkaLog", "Vision", "Evidence", "ReadModel", "PlantSim", "Simulation", "Uplink", unixSignals,
+                "KafkaLog", "SQLite", "Vision", "Evidence", "ReadModel", "PlantSim", "Simulation", "Uplink",
+                unixSignals,
                 httpClient,
             ] + nio
         ),
@@ -152,13 +159,22 @@ let package = Package(
             ["EventLog", "KafkaLog", "PlantEvents", "SQLite", "CSQLite", protobuf, "log-writer-probe"]
         ),
         tests("VisionTests", ["Vision", "Evidence", crypto]),
-        tests("ReadModelTests", ["ReadModel", "EventLog", "PlantEvents", "SQLite", "CSQLite", protobuf]),
-        tests("ServiceRuntimeTests", ["ServiceRuntime", logging, metrics, lifecycle, hummingbird, httpTypes] + nio),
+        tests(
+            "ReadModelTests",
+            ["ReadModel", "CPlantEvents", "EventLog", "PlantEvents", "SQLite", "CSQLite", protobuf]
+        ),
+        tests(
+            "ServiceRuntimeTests",
+            [
+                "ServiceRuntime", "ReadModel", "EventLog", "KafkaLog", "PlantCore", "PlantEvents", logging, metrics,
+                lifecycle, hummingbird, httpTypes, protobuf,
+            ] + nio
+        ),
         tests(
             "ConsoleTests",
             ["console", "Evidence", "Vision", "ServiceRuntime", hummingbird, httpClient, lifecycle, logging] + nio
         ),
-        tests("UplinkTests", ["Uplink", "EventLog", "PlantEvents", protobuf]),
+        tests("UplinkTests", ["Uplink", "EventLog", "KafkaLog", "PlantEvents", protobuf]),
         tests("SimulationTests", ["Simulation", "PlantCore", "PlantEvents", "EventLog", "ReadModel", protobuf]),
         tests("PlantSimTests", ["PlantSim", "Vision"]),
         tests(

@@ -12,8 +12,12 @@ import SwiftProtobuf
 /// Folds the plant's events into alarms. State, input positions and decided alarms are kept in one transaction; then the
 /// alarms are appended. Own history tells what was appended before, so nothing is raised twice.
 actor AlarmWatch: Service {
-    private static let stateVersion = 1
+    private static let stateVersion = 2
     private static let inputs: [Topic] = [.frames, .inspections, .mesDeliveries, .erpDeliveries]
+    /// Services with inputs of their own, which they may have to set aside.
+    private static let parkingServices = [
+        PlantProgram.inspector, .mesBridge, .erpBridge, .traceabilityProjector, .alerting,
+    ].map(\.rawValue)
 
     private let context: ServiceContext
     private let limits: AlarmFold.Limits
@@ -21,12 +25,16 @@ actor AlarmWatch: Service {
     private let writer: PartitionWriter<AlarmRecord>
     private let intake: Intake
     private var fold: AlarmFold
-    /// Inputs up to here led to alarms that are in the log already; matters when the state is built anew by replay.
-    private let appendedCauses: HighWater
-    /// Newest alarms of own history, to recognise those of timers and of an interrupted append.
-    private let appendedIDs: Set<String>
-    private static let recentIDsKept = 10_000
+    private let history: AlarmHistory
+    /// More than can wait: a batch leads to a few alarms, and the next is read once they are in the log.
+    private static let outboxLimit = 10_000
+    /// Alarms of timers that the log shows open and a lost state does not.
+    private var unresumed: [AlarmRaised]
     private let active: Gauge
+    private let startedAtUs: Int64
+    private var hostSeenAtUs: Int64 = 0
+    /// Between two looks at this host's disk and uplink, microseconds.
+    private static let hostEveryUs: Int64 = 10_000_000
 
     init(_ context: ServiceContext) async throws {
         self.context = context
@@ -37,36 +45,42 @@ actor AlarmWatch: Service {
             silentAfterUs: Int64(alerting.silentAfterSeconds) * 1_000_000
         )
         store = try OutboxStore(path: "\(context.plant.state)/alerting.sqlite", version: Self.stateVersion)
+        if let note = store.setAside {
+            context.logger.error("own state was damaged", metadata: .of([.reason: "\(note)"]))
+        }
         writer = PartitionWriter(
             log: context.log,
             site: context.plant.site,
             topic: context.topic(.alarms),
-            partition: 0,
+            partition: context.plant.alarmPartition,
             producer: context.producer
         )
         try await context.log.create(
             topic: context.topic(.alarms).description,
             partitions: Int32(context.plant.partitions)
         )
-        var causes = HighWater()
-        var recent: [String] = []
+        var history = AlarmHistory()
         try await writer.takeOver(from: 0, fence: Fence(), nowUs: context.nowUs) { record, _ in
             guard let record else { return }
-            if record.meta.hasCause { causes.raise(to: record.meta.cause) }
-            recent.append(record.meta.recordID)
-            if recent.count > 2 * Self.recentIDsKept { recent.removeFirst(Self.recentIDsKept) }
+            history.take(record)
         }
-        appendedCauses = causes
-        appendedIDs = Set(recent)
+        self.history = history
         let kept = try store.load()
         fold = kept?.state ?? AlarmFold()
+        unresumed = history.openTimers(
+            unknownTo: fold,
+            besides: try store.outbox(limit: Self.outboxLimit).map(\.draft)
+        )
         intake = Intake(
             context,
             topics: Self.inputs,
+            parkedBy: Self.parkingServices,
             from: kept?.positions ?? IntakePositions(),
-            parker: Parker(context)
+            parker: Parker(context),
+            owner: .watcher
         )
         active = Gauge(label: "lineledger_alarms_active")
+        startedAtUs = context.nowUs()
     }
 
     func run() async throws {
@@ -84,9 +98,15 @@ actor AlarmWatch: Service {
             }
             var drafts = batch.records.flatMap { take($0.record) }
             // Silence is judged only by what is known up to now, not while history is still being read.
-            if batch.records.isEmpty { drafts += fold.tick(nowUs: context.nowUs(), limits) }
+            if batch.records.isEmpty {
+                drafts += fold.resume(unresumed, nowUs: context.nowUs())
+                unresumed = []
+                drafts += fold.tick(nowUs: context.nowUs(), limits)
+            }
+            drafts += lookAtHost(nowUs: context.nowUs())
             guard !batch.records.isEmpty || !drafts.isEmpty else { continue }
-            let fresh = drafts.filter { !isAppended($0) }
+            let late = Set(batch.records.lazy.filter { $0.askedBy != nil }.map(\.record.meta.origin))
+            let fresh = drafts.filter { !history.contains($0, late: late) }
             try await whenThereIsRoom { try store.commit(fold, batch.positions, drafts: fresh) }
             active.record(fold.activeAlarms.count)
             try await appendOutbox()
@@ -111,13 +131,35 @@ actor AlarmWatch: Service {
         case .frames(let record): fold.fold(record, limits)
         case .inspections(let record): fold.fold(record, limits)
         case .deliveries(let record): fold.fold(record, limits)
+        case .parked(let record): fold.fold(record)
         case .production, .materials, .alarms: []
         }
     }
 
-    private func isAppended(_ draft: AlarmFold.Draft) -> Bool {
-        if let cause = draft.cause?.message { return appendedCauses.covers(cause) }
-        return appendedIDs.contains(draft.recordID)
+    /// The disk of this host's log, and what its uplink says, now and then; an embedded log only.
+    private func lookAtHost(nowUs: Int64) -> [AlarmFold.Draft] {
+        // A clock set back counts as time passed.
+        guard !(0..<Self.hostEveryUs).contains(nowUs - hostSeenAtUs) else { return [] }
+        hostSeenAtUs = nowUs
+        do {
+            guard let disk = try LogDisk(log: context.plant.log) else { return [] }
+            let sample = AlarmFold.HostSample(
+                host: ProcessInfo.processInfo.hostName,
+                logBytes: disk.logBytes,
+                freeBytes: disk.freeBytes,
+                stoppedPartitions: context.plant.uplink == nil
+                    ? [:]
+                    : UplinkNote.stopped(
+                        .read(state: context.plant.state),
+                        nowUs: nowUs,
+                        sinceUs: startedAtUs
+                    )
+            )
+            return fold.look(at: sample, nowUs: nowUs)
+        } catch {
+            context.logger.error("the log's disk cannot be looked at", metadata: .of([.reason: "\(error)"]))
+            return []
+        }
     }
 
     /// Appends what is decided, in order; a log that is away is waited for.
@@ -126,7 +168,7 @@ actor AlarmWatch: Service {
         while true {
             let waiting = try store.outbox(limit: 256)
             guard let last = waiting.last else { return }
-            let fresh = waiting.map(\.draft).filter { !appendedIDs.contains($0.recordID) }
+            let fresh = waiting.map(\.draft).filter { !history.contains($0.recordID) }
             do {
                 if !fresh.isEmpty {
                     try await writer.append(

@@ -55,9 +55,9 @@ actor InspectionLoop: Service {
             var judged: [TriggerId] = []
             for incoming in batch.records {
                 switch incoming.record {
-                case .production(let record): try await adopt(record)
-                case .frames(let record): judged += try await inspect(record)
-                case .inspections, .materials, .deliveries, .alarms: break
+                case .production(let record): try await adopt(record, askedBy: incoming.askedBy)
+                case .frames(let record): judged += try await inspect(record, askedBy: incoming.askedBy)
+                case .inspections, .materials, .deliveries, .alarms, .parked: break
                 }
             }
             if !judged.isEmpty { try await host.durable() }
@@ -66,8 +66,9 @@ actor InspectionLoop: Service {
         }
     }
 
-    private func adopt(_ record: ProductionRecord) async throws {
-        guard try await host.submit(.production(record), cause: record.meta.origin) != nil else { return }
+    private func adopt(_ record: ProductionRecord, askedBy: String?) async throws {
+        let cause = record.meta.origin
+        guard try await host.submit(.production(record), cause: cause, askedBy: askedBy) != nil else { return }
         for station in stations { try await loadWanted(station) }
     }
 
@@ -101,21 +102,21 @@ actor InspectionLoop: Service {
         return RecipeWish(recipeID: active.recipeID, recipeSHA256: active.recipeSha256)
     }
 
-    private func inspect(_ record: FrameRecord) async throws -> [TriggerId] {
+    private func inspect(_ record: FrameRecord, askedBy: String?) async throws -> [TriggerId] {
         var judged: [TriggerId] = []
         for event in record.events {
             switch event.kind {
             case .frameCaptured(let frame):
                 judged.append(frame.trigger)
                 // Handled before a restart: only its place in memory is still to be released.
-                if await host.covers(record.meta.origin) { continue }
+                if await host.covers(record.meta.origin, askedBy: askedBy) { continue }
                 let input = try await judge(frame, record.meta.origin)
-                try await host.submit(input, cause: record.meta.origin)
+                try await host.submit(input, cause: record.meta.origin, askedBy: askedBy)
                 verdictTime.recordMicroseconds(max(0, context.nowUs() - frame.triggeredAtUs))
             case .frameMissed(let gap):
-                try await host.submit(.frameMissed(gap), cause: record.meta.origin)
+                try await host.submit(.frameMissed(gap), cause: record.meta.origin, askedBy: askedBy)
             case .sourceExhausted(let exhausted):
-                try await host.submit(.exhausted(exhausted), cause: record.meta.origin)
+                try await host.submit(.exhausted(exhausted), cause: record.meta.origin, askedBy: askedBy)
             case .writerTookOver, .triggerSessionStarted, .evidenceStored, .evidenceNotStored, nil:
                 break
             }

@@ -17,43 +17,58 @@ struct Inspector: AsyncParsableCommand {
 
     func run() async throws {
         try await ServiceProgram.run(.inspector, options) { context in
-            let stations = context.plant.stationsByID
-            let host = DeciderHost(
-                InspectionCore(lines: stations.mapValues(\.line)),
-                context: context,
-                topic: .inspections
-            )
-            try await host.restore()
-            let shelf = RecipeShelf(stations.mapValues(\.station))
-            let pixels = PixelSource(
-                rings: Dictionary(
-                    uniqueKeysWithValues: try stations.keys.map { ($0, try context.openRing(station: $0)) }
-                ),
-                store: try context.openEvidence()
-            )
+            let store = try context.openEvidence()
             let parker = Parker(context)
-            let intake = Intake(
-                context,
-                topics: [.frames, .production],
-                from: await host.inputPositions,
-                parker: parker
-            )
-            let loop = InspectionLoop(
-                context,
-                host: host,
-                intake: intake,
-                shelf: shelf,
-                pixels: pixels,
-                stations: stations.keys.sorted()
-            )
-            let hasOrder = HealthCheck("order") {
-                for station in stations.keys.sorted() {
-                    let order = await host.core.context(of: station)?.orderID ?? ""
-                    if order.isEmpty { return .failing("station \(station) has no running order yet") }
-                }
-                return .ok
+            let hosting = PartitionHosting(
+                try await context.stationOwnership(of: .inspections),
+                partitions: context.plant.stationPartitions,
+                logger: context.logger
+            ) { partition in
+                try await inspect(partition, context, store, parker)
             }
-            return Composition([host, loop], checks: [hasOrder])
+            return Composition([hosting], checks: [hosting.check])
         }
     }
+}
+
+/// Judges the frames of one partition.
+private func inspect(
+    _ partition: Int32,
+    _ context: ServiceContext,
+    _ store: EvidenceStore,
+    _ parker: Parker
+) async throws -> PartitionHosting.Work {
+    let stations = context.plant.stations(in: partition)
+    let host = DeciderHost(
+        InspectionCore(lines: stations.mapValues(\.line)),
+        context: context,
+        topic: .inspections,
+        partition: partition
+    )
+    try await host.restore()
+    let intake = Intake(
+        context,
+        topics: [.frames, .production],
+        only: [.frames: [partition]],
+        from: await host.inputPositions,
+        parker: parker,
+        owner: .decider(durable: { try await host.durable() })
+    )
+    let rings = try stations.keys.map { ($0, try context.openRing(station: $0)) }
+    let loop = InspectionLoop(
+        context,
+        host: host,
+        intake: intake,
+        shelf: RecipeShelf(stations.mapValues(\.station)),
+        pixels: PixelSource(rings: Dictionary(uniqueKeysWithValues: rings), store: store),
+        stations: stations.keys.sorted()
+    )
+    let hasOrder = HealthCheck("order") {
+        for station in stations.keys.sorted() {
+            let order = await host.core.context(of: station)?.orderID ?? ""
+            if order.isEmpty { return .failing("station \(station) has no running order yet") }
+        }
+        return .ok
+    }
+    return PartitionHosting.Work([host, InputLag(context, intake), loop], checks: [hasOrder])
 }

@@ -11,7 +11,9 @@ struct LineLedger: AsyncParsableCommand {
             Exit codes: 0 done, 1 found a problem, 2 wrong use, 3 could not reach something.
             """,
         subcommands: [
-            Demo.self, Up.self, TraceCommand.self, Rebuild.self, Topics.self, Evaluate.self, Bench.self, Peer.self,
+            Demo.self, Up.self, TraceCommand.self, Rebuild.self, Verify.self, Parked.self, Topics.self,
+            UplinkCommand.self,
+            Simulate.self, Evaluate.self, Bench.self, Peer.self,
         ]
     )
 

@@ -5,16 +5,25 @@ import NIOCore
 import ReadModel
 import ServiceRuntime
 
-/// The query API: what the read model knows, as JSON. Each answer reads one consistent state of the file.
+/// The query API: what the read model knows, as JSON. Each answer reads one consistent state of one generation, and
+/// names it.
 struct QueryRoutes: Sendable {
     private let path: String
+    private let projection: ProjectionLoop
     private let work = WorkThread("queries")
 
-    init(path: String) {
+    /// - Parameter path: the folder of the generations.
+    init(path: String, _ projection: ProjectionLoop) {
         self.path = path
+        self.projection = projection
     }
 
     func add(to router: Router<BasicRequestContext>) {
+        router.get("/v1/model") { request, _ in
+            let isComplete = request.uri.queryParameters["digest"] != nil
+            let status = await projection.status
+            return try await answer { try ModelState(status, $0, isComplete: isComplete) }
+        }
         router.get("/v1/overview") { _, _ in try await answer { try $0.overview() } }
         router.get("/v1/orders") { _, _ in try await answer { try $0.orders() } }
         router.get("/v1/holds") { _, _ in try await answer { try $0.holds() } }
@@ -30,18 +39,59 @@ struct QueryRoutes: Sendable {
         }
     }
 
-    /// Runs a query; nil is answered with 404.
+    /// What a query came to.
+    private enum Outcome: Sendable {
+        /// The JSON, nil where there is no such thing, of a generation.
+        case answered([UInt8]?, generation: Int?, isStale: Bool)
+        /// There is no model to ask just now.
+        case unavailable(String)
+        /// The file is damaged.
+        case damaged(String, generation: Int?)
+    }
+
+    /// Runs a query; nil is answered with 404, a model that is being rebuilt with 503.
     private func answer<Value: Encodable & Sendable>(
         _ query: @escaping @Sendable (Queries) throws -> Value?
     ) async throws -> Response {
-        let body = try await work.run { [path] () -> [UInt8]? in
-            guard let value = try query(Queries(path: path)) else { return nil }
-            return try Queries.json(value)
+        switch try await work.run({ [path] in try Self.ask(path, query) }) {
+        case .answered(let body, let generation, let isStale):
+            var response =
+                try body.map { Self.response(.ok, $0) } ?? Self.failed(.notFound, "nothing with this id is known")
+            if let name = HTTPField.Name("lineledger-generation"), let generation {
+                response.headers[name] = "\(generation)"
+            }
+            if let name = HTTPField.Name("lineledger-stale"), isStale { response.headers[name] = "true" }
+            return response
+        case .unavailable(let reason):
+            return try Self.failed(.serviceUnavailable, await projection.status.hindrance ?? reason)
+        case .damaged(let reason, let generation):
+            if let generation { await projection.noteDamage(reason, of: generation) }
+            return try Self.failed(.serviceUnavailable, "\(reason); it is being rebuilt")
         }
-        guard let body else {
-            return Self.response(.notFound, Array(#"{"error":"nothing with this id is known"}"#.utf8))
+    }
+
+    private static func ask<Value: Encodable>(
+        _ path: String,
+        _ query: (Queries) throws -> Value?
+    ) throws -> Outcome {
+        var generation: Int?
+        do {
+            let queries = try Queries(path: path)
+            generation = queries.generation
+            let body = try query(queries).map { try Queries.json($0) }
+            return .answered(body, generation: generation, isStale: queries.isStale)
+        } catch let failure as ReadModelFailure where failure.isPassing {
+            return .unavailable("\(failure)")
+        } catch {
+            guard let reason = Queries.damage(error) else { throw error }
+            return .damaged(reason, generation: try generation ?? Generations(folder: path).active()?.generation)
         }
-        return Self.response(.ok, body)
+    }
+
+    private static func failed(_ status: HTTPResponse.Status, _ reason: String) throws -> Response {
+        var response = response(status, try Queries.json(["error": reason]))
+        if status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
+        return response
     }
 
     private static func response(_ status: HTTPResponse.Status, _ body: [UInt8]) -> Response {
@@ -50,6 +100,25 @@ struct QueryRoutes: Sendable {
             headers: [.contentType: "application/json", .cacheControl: "no-store"],
             body: .init(byteBuffer: ByteBuffer(bytes: body))
         )
+    }
+}
+
+/// Which generation answers, how far it has read, and what is being made beside it.
+private struct ModelState: Encodable, Sendable {
+    let status: Projection.Status
+    /// Next offset of each input partition.
+    let positions: [String: Int64]
+    /// SHA-256 of the model at these positions, and of each table.
+    let digest: String?
+    let tables: [TableDigest]?
+
+    init(_ status: Projection.Status, _ queries: Queries, isComplete: Bool) throws {
+        self.status = status
+        let state = isComplete ? try queries.stated() : nil
+        digest = state?.digest
+        tables = state?.tables
+        let all = try state?.positions ?? queries.positions()
+        positions = Dictionary(uniqueKeysWithValues: all.map { ("\($0.key)", $0.value) })
     }
 }
 

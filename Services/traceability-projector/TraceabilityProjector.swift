@@ -1,6 +1,5 @@
 import ArgumentParser
 import EventLog
-import Foundation
 import PlantEvents
 import ReadModel
 import ServiceRuntime
@@ -17,18 +16,13 @@ struct TraceabilityProjector: AsyncParsableCommand {
 
     func run() async throws {
         try await ServiceProgram.run(.traceabilityProjector, options) { context in
-            let path = context.plant.readModelPath
-            try FileManager.default.createDirectory(
-                atPath: (path as NSString).deletingLastPathComponent,
-                withIntermediateDirectories: true
-            )
-            let projection = try ProjectionLoop(context, path: path)
-            let queries = QueryRoutes(path: path)
+            let projection = try ProjectionLoop(context)
+            let queries = QueryRoutes(path: context.plant.readModelPath, projection)
             return Composition(
                 [projection],
                 checks: [
                     HealthCheck("caught-up") {
-                        await projection.isCaughtUp ? .ok : .failing("the read model is still reading history")
+                        await projection.status.hindrance.map { .failing($0) } ?? .ok
                     }
                 ],
                 routes: { queries.add(to: $0) }

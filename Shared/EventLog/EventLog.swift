@@ -76,6 +76,8 @@ package enum LogFailure: Error, Equatable, CustomStringConvertible {
     case corrupt(String)
     /// The address of the log is not understood.
     case badAddress(String)
+    /// The log does not let this client in, or not do this: certificate, password or right.
+    case denied(String)
     /// Not a topic that every log can hold.
     case badTopic(String)
     /// The log was closed.
@@ -85,7 +87,7 @@ package enum LogFailure: Error, Equatable, CustomStringConvertible {
     package var isRetriable: Bool {
         switch self {
         case .unavailable, .full: true
-        case .recordTooLarge, .writerExists, .unknown, .corrupt, .badAddress, .badTopic, .closed: false
+        case .recordTooLarge, .writerExists, .unknown, .corrupt, .badAddress, .denied, .badTopic, .closed: false
         }
     }
 
@@ -99,6 +101,7 @@ package enum LogFailure: Error, Equatable, CustomStringConvertible {
         case .corrupt(let detail): "log damaged: \(detail)"
         case .badAddress(let detail):
             "log address not understood: \(detail); expected embedded:DIR, memory: or kafka://host:port,…"
+        case .denied(let detail): "log does not allow it: \(detail)"
         case .badTopic(let detail): "not a topic: \(detail)"
         case .closed: "log closed"
         }

@@ -18,17 +18,20 @@ extension PartitionWriter {
     ) async throws {
         let reader = try await log.reader(from: [place: offset])
         do {
-            var gate = RecordGate<Record>(fences: [place: fence])
-            var next = offset
-            try await read(reader, &gate, &next, until: try await log.endOffset(of: place), history)
+            var takeover = TakeoverState<Record>(
+                place: place,
+                instance: producer.instance,
+                from: offset,
+                fence: fence
+            )
+            try await read(reader, &takeover, until: try await log.endOffset(of: place), history)
             while true {
-                let epoch = (gate.fences[place] ?? fence).currentEpoch + 1
+                let epoch = takeover.bid
                 let first = try await announce(epoch: epoch, nowUs: nowUs())
-                try await read(reader, &gate, &next, until: first, history)
-                try await read(reader, &gate, &next, until: first + 1) { _, _ in }
-                let settled = gate.fences[place] ?? fence
-                if settled.currentEpoch == epoch, settled.currentInstance == producer.instance {
-                    await own(epoch: epoch, nextOffset: next, fence: settled)
+                try await read(reader, &takeover, until: first, history)
+                try await read(reader, &takeover, until: first + 1) { _, _ in }
+                if takeover.isWon(epoch: epoch) {
+                    await own(epoch: epoch, nextOffset: takeover.next, fence: takeover.fence)
                     break
                 }
             }
@@ -41,16 +44,14 @@ extension PartitionWriter {
 
     private nonisolated(nonsending) func read(
         _ reader: any LogReader,
-        _ gate: inout RecordGate<Record>,
-        _ next: inout Int64,
+        _ takeover: inout TakeoverState<Record>,
         until end: Int64,
         _ history: (Record?, StoredRecord) throws -> Void
     ) async throws {
-        while next < end {
+        while takeover.next < end {
             try Task.checkCancellation()
-            for stored in try await reader.next(max: Int(min(1_024, end - next)), wait: .seconds(1)) {
-                next = stored.offset + 1
-                switch gate.read(stored) {
+            for stored in try await reader.next(max: Int(min(1_024, end - takeover.next)), wait: .seconds(1)) {
+                switch takeover.read(stored) {
                 case .accepted(let record), .acceptedAfterGap(let record, _): try history(record, stored)
                 case .unreadable: try history(nil, stored)
                 case .void: break

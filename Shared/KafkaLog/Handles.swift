@@ -12,18 +12,24 @@ struct ConfigurationHandle: ~Copyable {
         pointer = rd_kafka_conf_new()
         // librdkafka would write to standard error; what matters comes as events.
         rd_kafka_conf_set_log_cb(pointer, nil)
-        rd_kafka_conf_set_events(pointer, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR)
+        rd_kafka_conf_set_events(
+            pointer,
+            RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_REBALANCE
+        )
         for (name, value) in properties.sorted(by: { $0.key < $1.key }) {
             let reason = withErrorText { text, size in
                 rd_kafka_conf_set(pointer, name, value, text, size) == RD_KAFKA_CONF_OK
             }
-            if let reason { throw .badAddress("Kafka property \(name)=\(value): \(reason)") }
+            let shown = KafkaProperties.isSecret(name) ? "(not shown)" : value
+            if let reason { throw .badAddress("Kafka property \(name)=\(shown): \(reason)") }
         }
     }
 
     consuming func makeClient(_ type: rd_kafka_type_t) throws(LogFailure) -> ClientHandle {
         var client: OpaquePointer?
         let pointer = pointer
+        let certificates = CertificateTrouble()
+        certificates.watch(pointer)
         let reason = withErrorText { text, size in
             client = rd_kafka_new(type, pointer, text, size)
             return client != nil
@@ -34,7 +40,7 @@ struct ConfigurationHandle: ~Copyable {
         }
         // The client owns the configuration from here on.
         discard self
-        return ClientHandle(client)
+        return ClientHandle(client, certificates)
     }
 
     deinit {
@@ -46,13 +52,42 @@ struct ConfigurationHandle: ~Copyable {
 /// callbacks"), and the pointer never changes.
 final class ClientHandle: @unchecked Sendable {
     let pointer: OpaquePointer
+    /// Why a broker's certificate was refused.
+    let certificates: CertificateTrouble
 
-    fileprivate init(_ pointer: OpaquePointer) {
+    fileprivate init(_ pointer: OpaquePointer, _ certificates: CertificateTrouble) {
         self.pointer = pointer
+        self.certificates = certificates
     }
 
     deinit {
+        // Ends librdkafka's threads, and with them the callbacks into `certificates`.
         rd_kafka_destroy(pointer)
+    }
+
+    /// The settings in force, those that topics begin with among them; secrets left out. librdkafka adjusts some when the
+    /// client is made.
+    var settings: [String: String] {
+        var count = 0
+        // Only read: the cast is what the C interface asks for.
+        let own = rd_kafka_conf_dump(OpaquePointer(UnsafeRawPointer(rd_kafka_conf(pointer))), &count)
+        var settings = Self.pairs(own, count)
+        guard let topics = rd_kafka_default_topic_conf_dup(pointer) else { return settings }
+        defer { rd_kafka_topic_conf_destroy(topics) }
+        let shared = rd_kafka_topic_conf_dump(topics, &count)
+        settings.merge(Self.pairs(shared, count)) { _, topic in topic }
+        return settings
+    }
+
+    private static func pairs(_ list: UnsafeMutablePointer<UnsafePointer<CChar>?>?, _ count: Int) -> [String: String] {
+        guard let list else { return [:] }
+        defer { rd_kafka_conf_dump_free(list, count) }
+        var settings: [String: String] = [:]
+        for index in stride(from: 0, to: count - 1, by: 2) {
+            guard let name = list[index].map({ String(cString: $0) }), !KafkaProperties.isSecret(name) else { continue }
+            settings[name] = list[index + 1].map { String(cString: $0) } ?? ""
+        }
+        return settings
     }
 
     /// Why the client can do nothing more; nil while it can.
@@ -72,6 +107,11 @@ final class QueueHandle: @unchecked Sendable {
     /// The queue of the client's own events.
     static func main(of client: ClientHandle, bell: Bell) -> QueueHandle {
         QueueHandle(rd_kafka_queue_get_main(client.pointer), client, bell)
+    }
+
+    /// The queue of a group member's events.
+    static func consumer(of client: ClientHandle, bell: Bell) -> QueueHandle {
+        QueueHandle(rd_kafka_queue_get_consumer(client.pointer), client, bell)
     }
 
     /// A new queue, to fetch into.

@@ -12,6 +12,7 @@ package final class KafkaLog: EventLog {
     package let maximumRecordBytes = LogLimits.recordBytes
 
     private let properties: KafkaProperties
+    private let needs: TopicNeeds
     private let producer: KafkaProducer
     private let catalogue: KafkaCatalogue
     private let state = Mutex(State())
@@ -22,22 +23,59 @@ package final class KafkaLog: EventLog {
     ///   - brokers: `host:port` of some brokers; they name the others.
     ///   - properties: librdkafka's own settings, for TLS, SASL and tuning.
     ///   - patience: how long an append waits for brokers before it says `.unavailable`.
+    ///   - needs: what topics are created with.
+    ///   - onStatistics: told every five seconds by each client what it counts about itself.
     package init(
         brokers: [String],
         properties: [String: String] = [:],
-        patience: Duration = .seconds(10)
+        patience: Duration = .seconds(10),
+        needs: TopicNeeds = TopicNeeds(),
+        onStatistics: (@Sendable (KafkaStatistics) -> Void)? = nil
     ) throws(LogFailure) {
-        self.properties = try KafkaProperties(brokers: brokers, properties: properties)
+        self.properties = try KafkaProperties(brokers: brokers, properties: properties, onStatistics: onStatistics)
+        self.needs = needs
         producer = KafkaProducer(self.properties, patience: patience)
-        catalogue = KafkaCatalogue(self.properties)
+        catalogue = KafkaCatalogue(self.properties, needs: needs)
+    }
+
+    /// librdkafka's settings in force for producing and reading, secrets left out.
+    package func settingsInForce() throws(LogFailure) -> (producer: [String: String], consumer: [String: String]) {
+        (try properties.makeProducer().settings, try properties.makeConsumer().settings)
+    }
+
+    /// Joins `group` to share the partitions of `topic` with its other members.
+    ///
+    /// - Parameter sessionTimeout: after this long without a sign of life a member's partitions go to others.
+    package func ownership(
+        of topic: String,
+        group: String,
+        sessionTimeout: Duration = .seconds(10)
+    ) async throws(LogFailure) -> any PartitionOwnership {
+        guard try await shapes()[topic] != nil else { throw .unknown(TopicPartition(topic)) }
+        return try KafkaGroup(properties, topic: topic, group: group, sessionTimeout: sessionTimeout)
+    }
+
+    /// What is not as needed of a topic that should have `partitions` partitions; empty when all is.
+    package func drift(of topic: String, partitions: Int32) async throws(LogFailure) -> [TopicDrift] {
+        guard let shape = try await shapes()[topic] else {
+            return [TopicDrift(topic: topic, setting: "topic", found: "missing", needed: "present")]
+        }
+        let settings = try await catalogue.settings(of: topic)
+        return needs.drift(
+            of: topic,
+            partitions: partitions,
+            foundPartitions: shape.partitions,
+            foundReplicas: shape.replicas,
+            foundSettings: settings
+        )
     }
 
     package func create(topic: String, partitions: Int32) async throws(LogFailure) {
         try LogLimits.check(topic: topic, partitions: partitions)
-        if try await counts()[topic] != nil { return }
+        if try await shapes()[topic] != nil { return }
         try await catalogue.create(topic, partitions)
         let deadline = ContinuousClock.now + .seconds(10)
-        while try await counts()[topic] == nil {
+        while try await shapes()[topic] == nil {
             guard ContinuousClock.now < deadline else {
                 throw .unavailable("\(topic): created, but the brokers do not list it; try again")
             }
@@ -46,12 +84,12 @@ package final class KafkaLog: EventLog {
     }
 
     package func topics() async throws(LogFailure) -> [String] {
-        try await counts().keys.filter { !$0.hasPrefix("__") }.sorted()
+        try await shapes().keys.filter { !$0.hasPrefix("__") }.sorted()
     }
 
     package func partitionCount(of topic: String) async throws(LogFailure) -> Int32 {
-        guard let count = try await counts()[topic] else { throw .unknown(TopicPartition(topic)) }
-        return count
+        guard let shape = try await shapes()[topic] else { throw .unknown(TopicPartition(topic)) }
+        return shape.partitions
     }
 
     @discardableResult
@@ -111,12 +149,14 @@ package final class KafkaLog: EventLog {
         let (isClosed, known) = state.withLock { ($0.isClosed, $0.counts[place.topic]) }
         guard !isClosed else { throw .closed }
         if let known, place.partition < known { return }
-        guard let count = try await counts()[place.topic], place.partition < count else { throw .unknown(place) }
+        guard let shape = try await shapes()[place.topic], place.partition < shape.partitions else {
+            throw .unknown(place)
+        }
     }
 
-    private func counts() async throws(LogFailure) -> [String: Int32] {
-        let counts = try await catalogue.partitionCounts()
-        state.withLock { $0.counts = counts }
-        return counts
+    private func shapes() async throws(LogFailure) -> [String: KafkaCatalogue.Shape] {
+        let shapes = try await catalogue.shapes()
+        state.withLock { $0.counts = shapes.mapValues(\.partitions) }
+        return shapes
     }
 }

@@ -59,6 +59,7 @@ actor KafkaProducer {
     private var deliveries: [Int: Delivery] = [:]
     private var lastToken = 0
     private var queued = 0
+    private var trouble = KafkaTrouble()
     private var lastTrouble = "no answer yet"
     private var isClosed = false
 
@@ -110,7 +111,7 @@ actor KafkaProducer {
 
     private func start() throws(LogFailure) -> Running {
         if let running { return running }
-        let client = try ConfigurationHandle(properties.producer).makeClient(RD_KAFKA_PRODUCER)
+        let client = try properties.makeProducer()
         let running = Running(client: client, queue: .main(of: client, bell: bell))
         self.running = running
         if pump == nil { pump = Task { await self.drainForever() } }
@@ -169,9 +170,13 @@ actor KafkaProducer {
         running.queue.drain { event in
             switch rd_kafka_event_type(event) {
             case RD_KAFKA_EVENT_DR:
+                trouble = KafkaTrouble()
                 while let message = rd_kafka_event_message_next(event) { touched.insert(settle(message.pointee)) }
             case RD_KAFKA_EVENT_ERROR:
-                lastTrouble = String(cString: rd_kafka_event_error_string(event))
+                trouble.note(event)
+                lastTrouble = trouble.refusal(running.client, "refused")?.description ?? trouble.text ?? lastTrouble
+            case RD_KAFKA_EVENT_STATS:
+                properties.report(event)
             default:
                 break
             }

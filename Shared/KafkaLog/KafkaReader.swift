@@ -19,19 +19,21 @@ actor KafkaReader: LogReader {
     private var running: Running?
     private var isClosed = false
     private var lastFailure: LogFailure?
+    private var properties: KafkaProperties?
 
     init(onClose: @escaping @Sendable (KafkaReader) -> Void) {
         self.onClose = onClose
     }
 
     func open(_ positions: [TopicPartition: Int64], _ properties: KafkaProperties) throws(LogFailure) {
-        let client = try ConfigurationHandle(properties.consumer).makeClient(RD_KAFKA_CONSUMER)
+        let client = try properties.makeConsumer()
         let records = QueueHandle(client, bell: bell)
         let events = QueueHandle.main(of: client, bell: bell)
         var fetches: [FetchHandle] = []
         for (place, offset) in positions.sorted(by: { $0.key < $1.key }) {
             fetches.append(try FetchHandle(place, from: offset, client, into: records))
         }
+        self.properties = properties
         running = Running(client: client, events: events, records: records, fetches: fetches)
     }
 
@@ -61,6 +63,7 @@ actor KafkaReader: LogReader {
             throw failure
         }
         running.events.drain { event in
+            if rd_kafka_event_type(event) == RD_KAFKA_EVENT_STATS { properties?.report(event) }
             guard rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR else { return }
             let code = rd_kafka_event_error(event)
             guard code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__AUTHENTICATION else {

@@ -55,7 +55,7 @@ package final class MockKafka: @unchecked Sendable {
 
     /// What a broker can say to a produce request.
     package enum ProduceError: Sendable, CaseIterable {
-        case notLeader, notEnoughReplicas, timedOut, outOfOrderSequence, tooLarge
+        case notLeader, notEnoughReplicas, timedOut, outOfOrderSequence, tooLarge, notAllowed
 
         fileprivate var code: rd_kafka_resp_err_t {
             switch self {
@@ -64,6 +64,7 @@ package final class MockKafka: @unchecked Sendable {
             case .timedOut: RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT
             case .outOfOrderSequence: RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER
             case .tooLarge: RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+            case .notAllowed: RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
             }
         }
     }

@@ -41,7 +41,39 @@ package struct AlarmFold: Codable, Sendable {
         var isExhausted = false
     }
 
+    /// What alerting sees of the machine it runs on.
+    package struct HostSample: Sendable, Equatable {
+        package var host: String
+        /// What the log's folder takes, bytes.
+        package var logBytes: Int64
+        /// What its disk has left, bytes.
+        package var freeBytes: Int64
+        /// Partitions whose uplink waits for a person, `topic/partition`; with why, where it is known.
+        package var stoppedPartitions: [String: String]
+
+        package init(host: String, logBytes: Int64, freeBytes: Int64, stoppedPartitions: [String: String] = [:]) {
+            self.host = host
+            self.logBytes = logBytes
+            self.freeBytes = freeBytes
+            self.stoppedPartitions = stoppedPartitions
+        }
+    }
+
+    /// What a service has parked and nobody has seen to.
+    struct SetAside: Codable, Sendable, Equatable {
+        var unreadable = 0
+        /// Records of subjects that are held.
+        var held = 0
+
+        mutating func close(wasHeld: Bool) {
+            if wasHeld { held = max(0, held - 1) } else { unreadable = max(0, unreadable - 1) }
+        }
+    }
+
+    private var setAside: [String: SetAside] = [:]
     private var stations: [String: Station] = [:]
+    private var runway = Runway()
+    private var spool = SpoolLevel.normal
     /// Alarms that are active now, by `kind subject`, with the occurrence's id.
     private var active: [String: String] = [:]
 
@@ -146,6 +178,60 @@ package struct AlarmFold: Codable, Sendable {
         return drafts
     }
 
+    /// Counts what a service has set aside and waits for somebody.
+    package mutating func fold(_ record: ParkedRecord) -> [Draft] {
+        var drafts: [Draft] = []
+        let service = record.meta.producer.service
+        for event in record.events {
+            switch event.kind {
+            case .recordParked(let parked) where !parked.again:
+                let count = 1 + parked.furtherOffsets.count
+                switch parked.cause {
+                case .notUnderstood, .behind: setAside[service, default: SetAside()].held += count
+                case .unspecified, .unreadable, .damaged, .UNRECOGNIZED:
+                    setAside[service, default: SetAside()].unreadable += count
+                }
+                tell(of: parked, service, record.meta, into: &drafts)
+            case .recordRedriven(let redriven):
+                setAside[service, default: SetAside()].close(wasHeld: redriven.wasHeld)
+            case .recordDiscarded(let discarded):
+                setAside[service, default: SetAside()].close(wasHeld: discarded.wasHeld)
+            case .recordParked, .writerTookOver, nil:
+                break
+            }
+        }
+        let left = setAside[service] ?? SetAside()
+        if left.held == 0 { clear("record-not-understood", service, record.meta, into: &drafts) }
+        if left.unreadable == 0 { clear("record-parked", service, record.meta, into: &drafts) }
+        return drafts
+    }
+
+    /// One alarm a service and cause, however many records: a flood of them is one trouble.
+    private mutating func tell(of parked: RecordParked, _ service: String, _ meta: Meta, into drafts: inout [Draft]) {
+        let place = "\(parked.sourceTopic)/\(parked.sourcePartition)/\(parked.sourceOffset)"
+        if parked.cause == .notUnderstood || parked.cause == .behind {
+            raise(
+                "record-not-understood",
+                service,
+                .high,
+                meta,
+                text: "\(service) holds \(parked.subject): \(place) must be understood and is not: \(parked.reason)",
+                response: "Upgrade \(service), then re-drive what is parked; other subjects go on meanwhile.",
+                into: &drafts
+            )
+        } else {
+            raise(
+                "record-parked",
+                service,
+                .medium,
+                meta,
+                text: "\(service) set \(place) aside: \(parked.reason)",
+                response: "See what is parked and why, then re-drive it or give it up.",
+                into: &drafts
+            )
+        }
+    }
+
     /// Looks for stations gone silent.
     package mutating func tick(nowUs: Int64, _ limits: Limits) -> [Draft] {
         var drafts: [Draft] = []
@@ -170,6 +256,72 @@ package struct AlarmFold: Codable, Sendable {
                 response: "Check camera, trigger and conveyor: parts may pass without inspection.",
                 into: &drafts
             )
+        }
+        return drafts
+    }
+
+    /// Looks at the host: how long its disk lasts, and whether the uplink of a partition has stopped.
+    package mutating func look(at sample: HostSample, nowUs: Int64) -> [Draft] {
+        var drafts: [Draft] = []
+        let meta = Meta.with {
+            $0.recordID = "host:\(sample.host)/\(nowUs)"
+            $0.occurredAtUs = nowUs
+        }
+        runway.note(usedBytes: sample.logBytes, freeBytes: sample.freeBytes, atUs: nowUs)
+        judgeSpool(sample.host, meta, into: &drafts)
+        for (place, reason) in sample.stoppedPartitions.sorted(by: { $0.key < $1.key }) {
+            raise(
+                "uplink-stopped",
+                place,
+                .high,
+                meta,
+                text: "nothing of \(place) is mirrored any more: \(reason)",
+                response: "Find out which log is right before anything is written; records wait here meanwhile.",
+                into: &drafts
+            )
+        }
+        for key in active.keys.sorted() {
+            guard key.hasPrefix("uplink-stopped ") else { continue }
+            let place = String(key.dropFirst("uplink-stopped ".count))
+            if sample.stoppedPartitions[place] == nil { clear("uplink-stopped", place, meta, into: &drafts) }
+        }
+        return drafts
+    }
+
+    private mutating func judgeSpool(_ host: String, _ meta: Meta, into drafts: inout [Draft]) {
+        guard let level = spool.next(runway.estimate), level != spool else { return }
+        spool = level
+        clear("spool-filling", host, meta, into: &drafts)
+        guard let priority = level.priority, case .hours(let hours) = runway.estimate else { return }
+        raise(
+            "spool-filling",
+            host,
+            priority,
+            meta,
+            text: "the log's disk on \(host) is full in \((hours * 10).rounded() / 10) h at the present rate",
+            response: "Bring the uplink back or free space on that disk; parts are still judged and kept.",
+            into: &drafts
+        )
+    }
+
+    /// Takes alarms on that a timer of an earlier state raised and that are still open in the log: a station that is
+    /// silent still, as no trigger came since, keeps its alarm; all others return. Call it once history was read, before the first `tick`.
+    package mutating func resume(_ open: [AlarmRaised], nowUs: Int64) -> [Draft] {
+        var drafts: [Draft] = []
+        for raised in open where active["\(raised.kind) \(raised.subject)"] == nil {
+            active["\(raised.kind) \(raised.subject)"] = raised.alarmID
+            let station = stations[raised.subject]
+            // By the trigger that it was raised after: clocks may have been set since.
+            let isSilent =
+                station?.lastTriggerUs.map { raised.alarmID.hasSuffix(":silent:\(raised.subject)/\($0)") } ?? true
+            if raised.kind == "station-silent", isSilent, station?.isExhausted != true { continue }
+            let meta = Meta.with {
+                $0.recordID = "resumed:\(raised.alarmID)"
+                $0.occurredAtUs = nowUs
+                $0.place.workCenter = station?.line ?? ""
+                $0.place.workUnit = station == nil ? "" : raised.subject
+            }
+            clear(raised.kind, raised.subject, meta, into: &drafts)
         }
         return drafts
     }

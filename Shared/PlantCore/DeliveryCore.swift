@@ -14,9 +14,9 @@ package struct DeliveryCore: Core {
         case peerLost(reason: String)
         case peerRestored
         /// A person wants a refused intent tried again.
-        case redriven(intentID: String)
+        case redriven(intentID: String, by: String = "")
         /// A person gives a refused intent up.
-        case skipped(intentID: String, reason: String)
+        case skipped(intentID: String, reason: String, by: String = "")
     }
 
     package enum Outcome: Sendable, Equatable {
@@ -111,20 +111,28 @@ package struct DeliveryCore: Core {
                 key: dialect.peer,
                 atUs: nowUs
             )
-        case .redriven(let id):
+        case .redriven(let id, let person):
             guard let open = state.intents[id], open.refusal != nil else { return nil }
             return step(
                 "redrive:\(id)/\(nowUs)",
-                [.deliveryRedriven(.with { $0.intentID = id })],
+                [
+                    .deliveryRedriven(
+                        .with {
+                            $0.intentID = id
+                            $0.requestedBy = person
+                        }
+                    )
+                ],
                 key: open.intent.message.businessKey,
                 atUs: nowUs
             )
-        case .skipped(let id, let reason):
+        case .skipped(let id, let reason, let person):
             guard let open = state.intents[id], open.refusal != nil else { return nil }
             let skipped = Kind.deliverySkipped(
                 .with {
                     $0.intentID = id
                     $0.reason = reason
+                    $0.requestedBy = person
                 }
             )
             return step(
@@ -189,6 +197,28 @@ package struct DeliveryCore: Core {
 }
 
 extension DeliveryCore {
+    /// An intent that the peer refused, and that blocks its business key.
+    package struct Refused: Sendable, Equatable {
+        package let intent: DeliveryIntended
+        package let reason: String
+        /// Intents of the same business key that wait behind it.
+        package let waiting: Int
+    }
+
+    /// All refused intents, in log order.
+    package var refused: [Refused] {
+        state.intents.values.sorted { $0.number < $1.number }.compactMap { open in
+            open.refusal.map { reason in
+                let intent = open.intent.message
+                let queue = state.queues[intent.businessKey] ?? []
+                let behind = queue.drop { $0 != intent.intentID }.dropFirst()
+                return Refused(intent: intent, reason: reason, waiting: behind.count)
+            }
+        }
+    }
+
     /// Every intent without an outcome.
     package var openIntentIDs: [String] { Array(state.intents.keys) }
+
+    package func isOpen(_ intentID: String) -> Bool { state.intents[intentID] != nil }
 }

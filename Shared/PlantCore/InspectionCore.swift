@@ -98,7 +98,7 @@ package struct InspectionCore: Core {
                 "recipe:\(refused.station)/\(station(refused.station).loadings)",
                 [.recipeRefused(refused)],
                 station: refused.station,
-                subject: refused.recipeID,
+                subject: refused.recipeID.isEmpty ? refused.station : refused.recipeID,
                 atUs: nowUs
             )
         case .judged(let captured, let frame, let judgement):

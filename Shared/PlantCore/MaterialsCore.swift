@@ -24,9 +24,9 @@ package struct MaterialsCore: Core {
         }
     }
 
-    package static let version = 1
+    package static let version = 2
     package struct State: Codable, Sendable {
-        var cursors: [String: String] = [:]
+        var adopted = AdoptedMessages()
     }
 
     package var state = State()
@@ -34,10 +34,11 @@ package struct MaterialsCore: Core {
     package init() {}
 
     /// Where to go on reading at the peer.
-    package func cursor(of peer: String) -> String { state.cursors[peer] ?? "" }
+    package func cursor(of peer: String) -> String { state.adopted.cursor(of: peer) }
 
     package func decide(_ input: Input, nowUs: Int64) -> Step<MaterialRecord>? {
-        if input.adopted.cursor == cursor(of: input.adopted.peer) { return nil }
+        // Read again after a restart, or sent again by the peer.
+        if state.adopted.contains(input.adopted) { return nil }
         return Step(
             recordID: "peer:\(input.adopted.peer)/\(input.adopted.messageID)",
             kinds: [.peerMessageAdopted(input.adopted)] + input.kinds,
@@ -50,7 +51,7 @@ package struct MaterialsCore: Core {
     package mutating func evolve(with kind: MaterialRecord.Event.OneOf_Kind) {
         switch kind {
         case .peerMessageAdopted(let adopted):
-            state.cursors[adopted.peer] = adopted.cursor
+            state.adopted.note(adopted)
         case .writerTookOver, .materialLotReceived, .shipmentDispatched:
             break
         }

@@ -43,10 +43,10 @@ package struct ProductionCore: Core {
         }
     }
 
-    package static let version = 1
+    package static let version = 2
     package struct State: Codable, Sendable {
         var lines: [String: Line] = [:]
-        var cursors: [String: String] = [:]
+        var adopted = AdoptedMessages()
     }
 
     package var state = State()
@@ -54,14 +54,14 @@ package struct ProductionCore: Core {
     package init() {}
 
     /// Where to go on reading at the peer.
-    package func cursor(of peer: String) -> String { state.cursors[peer] ?? "" }
+    package func cursor(of peer: String) -> String { state.adopted.cursor(of: peer) }
 
     /// The line's context as it stands.
     package func context(of line: String) -> ProductionContext? { state.lines[line]?.context(line: line) }
 
     package func decide(_ input: Input, nowUs: Int64) -> Step<ProductionRecord>? {
-        // A message read again after a restart carries the cursor that is already ours.
-        if input.adopted.cursor == cursor(of: input.adopted.peer) { return nil }
+        // Read again after a restart, or sent again by the peer.
+        if state.adopted.contains(input.adopted) { return nil }
         var after = self
         for kind in input.kinds { after.evolve(with: kind) }
         var kinds: [Kind] = [.peerMessageAdopted(input.adopted)] + input.kinds
@@ -93,7 +93,7 @@ package struct ProductionCore: Core {
         case .writerTookOver, .batchClosed, .contextChanged:
             break
         case .peerMessageAdopted(let adopted):
-            state.cursors[adopted.peer] = adopted.cursor
+            state.adopted.note(adopted)
         case .shiftStarted(let started):
             state.lines[started.line, default: Line()].shift = started.shift
         case .orderReleased(let released):

@@ -41,6 +41,12 @@ extension Origin {
 /// How far each stream has been handled: repeats are recognised with one mark a stream, however long the history.
 package struct HighWater: Equatable, Sendable, Codable {
     package private(set) var marks: [OriginStream: OriginMark] = [:]
+    /// Records that were set aside and handled again later, oldest first: for them the mark says nothing.
+    private var redriven: [OriginStream: [OriginMark]] = [:]
+
+    /// Re-driven records remembered for each stream. Its reader notes each as done before it hands the next one on, so
+    /// that a crash leaves the newest in doubt only.
+    package static let redrivenKept = 1_024
 
     package init() {}
 
@@ -54,6 +60,19 @@ package struct HighWater: Equatable, Sendable, Codable {
     package mutating func raise(to origin: Origin) {
         guard !covers(origin) else { return }
         marks[origin.stream] = origin.mark
+    }
+
+    /// Whether the record named by `origin`, which was set aside, was handled by a re-drive since.
+    package func coversRedriven(_ origin: Origin) -> Bool {
+        redriven[origin.stream]?.contains(origin.mark) ?? false
+    }
+
+    /// Notes that a record that was set aside is handled after all, whatever came after it in the meantime.
+    package mutating func noteRedriven(_ origin: Origin) {
+        guard !coversRedriven(origin) else { return }
+        redriven[origin.stream, default: []].append(origin.mark)
+        if redriven[origin.stream, default: []].count > Self.redrivenKept { redriven[origin.stream]?.removeFirst() }
+        raise(to: origin)
     }
 }
 
@@ -73,6 +92,15 @@ package struct Fence: Equatable, Sendable, Codable {
 
     package init() {}
 
+    /// The fence as it stood when a record was set aside.
+    package init(epoch: UInt64, instance: String, nextSequence: UInt64) {
+        self.epoch = epoch
+        self.instance = instance
+        self.nextSequence = nextSequence
+    }
+
+    /// The number that the owner's next record has.
+    package var expectedSequence: UInt64 { nextSequence }
     /// The epoch in force; 0 before the first record.
     package var currentEpoch: UInt64 { epoch }
     /// The writer run that owns the epoch in force.

@@ -124,6 +124,8 @@ extension ParkedRecord.Event: TopicEvent {
         switch kind {
         case .writerTookOver: "writer_took_over"
         case .recordParked: "record_parked"
+        case .recordRedriven: "record_redriven"
+        case .recordDiscarded: "record_discarded"
         case nil: "unknown"
         }
     }

@@ -35,6 +35,11 @@ package struct TopicName: Hashable, Sendable, CustomStringConvertible {
         self.topic = "\(service)-parked"
     }
 
+    /// A topic of a site by its word, as people write it: `frames`, `inspector-parked`; nil where that makes no name.
+    package init?(site: String, word: String) {
+        self.init("\(Self.prefix).\(site).\(word)")
+    }
+
     /// Reads a full name; nil when it is not one of ours.
     package init?(_ name: String) {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)

@@ -25,3 +25,11 @@ extension TopicEvent {
         self.kind = kind
     }
 }
+
+extension TopicRecord {
+    /// Field numbers of the kinds inside that this build does not know; 0 for an event without any kind.
+    package var unknownKinds: [Int] {
+        events.filter { $0.kind == nil }
+            .map { RawMessage(Array($0.unknownFields.data)).fields.first?.number ?? 0 }
+    }
+}

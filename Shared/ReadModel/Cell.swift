@@ -23,7 +23,7 @@ extension Statement {
     /// Text, or null where it is empty.
     @inline(__always)
     func bind(_ index: Int32, optional text: Bytes) {
-        if text.isEmpty { bindNull(index) } else { bind(index, text.text) }
+        if text.isEmpty { bindNull(index) } else { bind(index, lentText: text) }
     }
 
     @inline(__always)

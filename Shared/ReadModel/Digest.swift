@@ -8,6 +8,8 @@ enum Canonical {
         let sql: String
         /// Rows of one trigger source at a time, bound as its first and last key; otherwise the whole table.
         var isBySource = false
+        /// The first columns, by which rows are ordered and told apart.
+        let keyColumns: Int
     }
 
     private static let sourceOfKey = "k.key & \(Schema.sequenceMask)"
@@ -20,7 +22,8 @@ enum Canonical {
         Table(
             name: name,
             sql: "SELECT \(sourceOfKey), \(columns) FROM \(name) k WHERE k.key BETWEEN ? AND ? ORDER BY \(order)",
-            isBySource: true
+            isBySource: true,
+            keyColumns: order.split(separator: ",").count
         )
     }
 
@@ -31,7 +34,11 @@ enum Canonical {
         + "(SELECT session FROM source WHERE id = k.source) AS session"
 
     private static func plain(_ name: String, _ columns: String, by order: String) -> Table {
-        Table(name: name, sql: "SELECT \(columns) FROM \(name) k ORDER BY \(order)")
+        Table(
+            name: name,
+            sql: "SELECT \(columns) FROM \(name) k ORDER BY \(order)",
+            keyColumns: order.split(separator: ",").count
+        )
     }
 
     static let tables: [Table] = [
@@ -177,7 +184,7 @@ enum ModelDigest {
     static func digest(of tables: [TableDigest]) throws -> String {
         var hash = SHA256()
         for table in tables { hash.update(data: Array("\(table.table) \(table.rows) \(table.sha256)\n".utf8)) }
-        return HashBinder.hex(hash.finalize())
+        return HashCell.hex(hash.finalize())
     }
 
     static func tables(of database: Database) throws -> [TableDigest] {
@@ -226,7 +233,7 @@ private struct RowHasher {
 
     mutating func digest(_ table: String) -> TableDigest {
         flush()
-        return TableDigest(table: table, rows: rows, sha256: HashBinder.hex(hash.finalize()))
+        return TableDigest(table: table, rows: rows, sha256: HashCell.hex(hash.finalize()))
     }
 
     private mutating func append(_ statement: Statement, _ column: Int32) {

@@ -1,8 +1,12 @@
+import CPlantEvents
 import EventLog
 import PlantEvents
 import SQLite
 
 /// Folds batches of records into rows, within the caller's transaction.
+///
+/// It and its parts belong to one owner and never call back, so the state that each event touches goes without run-time
+/// checks for overlapping access: they cost some percent of a replay.
 final class Fold {
     let inputs: Inputs
     private let site: String
@@ -17,6 +21,9 @@ final class Fold {
     private let lags: LagRows
     private let putNotUnderstood, putModel: Statement
     private let siteName: [UInt8]
+    private let chunk = RecordChunk()
+    /// Threads that read ahead; without one, records are read by the thread that folds them.
+    var pool: DecodePool?
 
     init(_ database: Database, site: String) throws {
         self.site = site
@@ -44,23 +51,16 @@ final class Fold {
         var result = Applied()
         // In place: copying a record would touch the reference counts of all its parts.
         try batch.withUnsafeBufferPointer { records in
-            var current: Inputs.Input?
-            for index in records.indices {
-                let input: Inputs.Input
-                if let current, current.place == records[index].place {
-                    input = current
-                } else {
-                    input = inputs.input(of: records[index].place)
-                    input.isTouched = true
+            let runs = runs(records)
+            guard let pool, runs.count > 1 else {
+                for run in runs {
+                    chunk.read(run.records, of: run.topic)
+                    try fold(run, chunk, nowUs, &result)
                 }
-                current = input
-                if let reason = try apply(records, index, input, nowUs, &result) {
-                    input.counters.parked += 1
-                    result.parked.append(UnreadableRecord(record: records[index], reason: reason))
-                }
+                return
             }
+            try pool.read(runs) { index, chunk in try fold(runs[index], chunk, nowUs, &result) }
         }
-        try deliveries.flush()
         try tallies.flush()
         try inputs.store()
         if isLive { try lags.add(result.verdictToProjectedUs) }
@@ -68,10 +68,46 @@ final class Fold {
         return result
     }
 
+    /// Parts of the batch that are read at once.
+    private func runs(_ records: UnsafeBufferPointer<StoredRecord>) -> [RecordRun] {
+        var runs: [RecordRun] = []
+        var start = 0
+        while start < records.count {
+            let place = records[start].place
+            var end = start + 1
+            let limit = min(records.count, start + RecordChunk.capacity)
+            while end < limit, records[end].place == place { end += 1 }
+            let input = inputs.input(of: place)
+            input.isTouched = true
+            runs.append(RecordRun(records: UnsafeBufferPointer(rebasing: records[start..<end]), topic: input.topic))
+            start = end
+        }
+        return runs
+    }
+
+    /// Folds what the chunk holds of the run and writes its rows, before the chunk is read anew.
+    private func fold(
+        _ run: RecordRun,
+        _ chunk: RecordChunk,
+        _ nowUs: Int64,
+        _ result: inout Applied
+    ) throws {
+        let input = inputs.input(of: run.records[0].place)
+        for index in run.records.indices {
+            guard let reason = try fold(run.records, index, chunk, input, nowUs, &result) else { continue }
+            input.counters.parked += 1
+            result.parked.append(UnreadableRecord(record: run.records[index], reason: reason))
+        }
+        try frames.flush()
+        try inspections.flush()
+        try deliveries.flush()
+    }
+
     /// Folds one record; returns why it cannot be understood, if so.
-    private func apply(
+    private func fold(
         _ records: UnsafeBufferPointer<StoredRecord>,
         _ index: Int,
+        _ chunk: RecordChunk,
         _ input: Inputs.Input,
         _ nowUs: Int64,
         _ result: inout Applied
@@ -86,44 +122,29 @@ final class Fold {
         guard let topic = input.topic else {
             return "topic \(input.place.topic): expected a topic of site '\(site)'"
         }
-        return try fold(records[index].record.value, topic, input, nowUs, &result)
-    }
-
-    /// Folds a record's events; returns why it cannot be understood, if so.
-    private func fold(
-        _ value: [UInt8],
-        _ topic: Topic,
-        _ input: Inputs.Input,
-        _ nowUs: Int64,
-        _ result: inout Applied
-    ) throws -> String? {
-        let outcome = try value.withUnsafeBytes { bytes -> String?? in
-            guard let meta = try? input.reader.read(bytes, of: topic) else { return .none }
-            return .some(try fold(meta, topic, input, nowUs, &result))
-        }
-        if let outcome { return outcome }
+        if let record = chunk.records[index] { return try fold(record, topic, chunk, input, nowUs, &result) }
         // Not plainly encoded: the codec has the last word.
         let plain: [UInt8]
         do {
-            plain = try Normaliser.plain(value, of: topic)
+            plain = try Normaliser.plain(records[index].record.value, of: topic)
         } catch {
             return error.description
         }
-        return try plain.withUnsafeBytes { bytes in
-            guard let meta = try? input.reader.read(bytes, of: topic) else {
-                return "a number is out of range: expected a trigger sequence below 2^40 and others below 2^63"
-            }
-            return try fold(meta, topic, input, nowUs, &result)
+        guard let record = plain.withUnsafeBytes({ chunk.read($0, of: topic, isNormalised: true) }) else {
+            return Normaliser.refusal(plain)
         }
+        return try fold(record, topic, chunk, input, nowUs, &result)
     }
 
     private func fold(
-        _ meta: MetaView,
+        _ record: ReadRecord,
         _ topic: Topic,
+        _ chunk: RecordChunk,
         _ input: Inputs.Input,
         _ nowUs: Int64,
         _ result: inout Applied
     ) throws -> String? {
+        let meta = record.meta
         guard meta.site.equals(siteName), meta.topic.equals(input.topicName) else {
             return "origin \(meta.site.text)/\(meta.topic.text): expected \(site)/\(topic.rawValue)"
         }
@@ -141,28 +162,30 @@ final class Fold {
             try inputs.note(gap)
             result.gaps.append(gap)
         }
-        let events = input.reader.events.count
         input.counters.applied += 1
-        input.counters.events += Int64(events)
+        input.counters.events += Int64(record.eventCount)
         result.applied += 1
-        result.events += events
+        result.events += record.eventCount
         let mark = Mark(
             partition: meta.partition,
             epoch: Int64(meta.epoch),
             sequence: Int64(meta.sequence),
             occurredAtUs: meta.occurredAtUs
         )
-        for index in 0..<events {
-            switch input.reader.events[index] {
+        var nextRare = record.firstRare
+        for index in 0..<record.eventCount {
+            switch record.event(index) {
             case .frame(let frame): try frames.fold(frame, mark)
             case .evidence(let evidence): try frames.fold(evidence, mark)
             case .part(let part):
-                result.verdictToProjectedUs.append(nowUs - part.decidedAtUs)
+                result.verdictToProjectedUs.append(nowUs - part.pointee.decided_at_us)
                 try inspections.fold(part, mark)
-            case .intent(let intent): try deliveries.fold(intent, topic.channel, mark)
+            case .yield(let intent): deliveries.fold(yield: intent, topic.channel, mark)
             case .confirmed(let confirmed): try deliveries.fold(confirmed, topic.channel, mark)
-            case .rare(let index): try fold(input.reader.rare[index], topic, mark)
-            case .known: break
+            case .counted: break
+            case .rare:
+                try fold(chunk.rare[nextRare], topic, mark, chunk)
+                nextRare += 1
             case .unknown:
                 input.counters.unknown += 1
                 result.unknown += 1
@@ -180,13 +203,13 @@ final class Fold {
         return stream
     }
 
-    private func fold(_ kind: RareKind, _ topic: Topic, _ mark: Mark) throws {
+    private func fold(_ kind: RareKind, _ topic: Topic, _ mark: Mark, _ chunk: RecordChunk) throws {
         switch kind {
         case .frames(let kind): try frames.fold(kind, mark)
         case .inspections(let kind): try inspections.fold(kind, mark)
         case .production(let kind): try production.fold(kind, mark)
         case .materials(let kind): try materials.fold(kind, mark)
-        case .deliveries(let kind): try deliveries.fold(kind, topic.channel, mark)
+        case .deliveries(let kind): try deliveries.fold(kind, topic.channel, mark, chunk)
         case .alarms(let kind): try alarms.fold(kind, mark)
         }
     }

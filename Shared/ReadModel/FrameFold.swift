@@ -1,25 +1,87 @@
+import CPlantEvents
 import PlantEvents
 import SQLite
+
+/// A row of table `trigger` from `FrameCaptured`.
+private struct FrameRow: BlockRow {
+    static let target = FrameFold.triggerTarget
+    static let columns: Int32 = 13
+
+    let key: Int64
+    let frame: FrameView
+    let pixels: HashCell
+    let mark: Mark
+
+    @inline(__always)
+    func bind(to statement: Statement, from first: Int32) {
+        statement.bind(first, key)
+        statement.bind(first + 1, Int64(1))
+        statement.bind(first + 2, frame.pointee.triggered_at_us)
+        statement.bind(first + 3, frame.pointee.device_time_us)
+        statement.bind(first + 4, Int64(frame.pointee.width))
+        statement.bind(first + 5, Int64(frame.pointee.height))
+        statement.bind(first + 6, Int64(frame.pointee.pixel_format.rawValue))
+        pixels.bind(to: statement, first + 7)
+        statement.bind(first + 8, optional: frame.pointee.source_name.bytes)
+        statement.bindNull(first + 9)
+        statement.bind(first + 10, mark: mark)
+    }
+}
+
+/// A row of table `evidence` from `EvidenceStored`.
+private struct EvidenceRow: BlockRow {
+    static let target = FrameFold.evidenceTarget
+    static let columns: Int32 = 11
+
+    let key: Int64
+    let evidence: EvidenceView
+    let pixels: HashCell
+    let stored: HashCell
+    let mediaType: Int64?
+    let mark: Mark
+
+    @inline(__always)
+    func bind(to statement: Statement, from first: Int32) {
+        statement.bind(first, key)
+        statement.bind(first + 1, Int64(1))
+        pixels.bind(to: statement, first + 2)
+        stored.bind(to: statement, first + 3)
+        statement.bind(first + 4, Int64(evidence.pointee.lossless != 0 ? 1 : 0))
+        if let mediaType { statement.bind(first + 5, mediaType) } else { statement.bindNull(first + 5) }
+        statement.bind(first + 6, Int64(clamping: evidence.pointee.stored_bytes))
+        statement.bindNull(first + 7)
+        statement.bind(first + 8, mark: mark)
+    }
+}
 
 /// Folds topic `frames`: what became of each trigger, and of its picture.
 final class FrameFold {
     private let database: Database
     private let interning: Interning
     private let tallies: Tallies
-    private var hashes = HashBinder()
+    @exclusivity(unchecked) private var frames: RowBlock<FrameRow>
+    @exclusivity(unchecked) private var evidences: RowBlock<EvidenceRow>
     private let addTrigger, replaceTrigger, addEvidence, findTrigger, addRepeat: Statement
     private let session, exhausted: LatestRow
+
+    fileprivate static let triggerTarget = """
+        trigger(
+            key, captured, triggered_at_us, device_time_us, width, height, pixel_format, pixels_sha256, source_name,
+            reason, partition, epoch, sequence)
+        """
+    fileprivate static let evidenceTarget = """
+        evidence(
+            key, stored, pixels_sha256, stored_sha256, lossless, media_type, stored_bytes, reason,
+            partition, epoch, sequence)
+        """
 
     init(_ database: Database, _ interning: Interning, _ tallies: Tallies) throws(SQLiteError) {
         self.database = database
         self.interning = interning
         self.tallies = tallies
-        let columns = """
-            INTO trigger(
-                key, captured, triggered_at_us, device_time_us, width, height, pixel_format, pixels_sha256, source_name,
-                reason, partition, epoch, sequence)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """
+        frames = try RowBlock(database)
+        evidences = try RowBlock(database)
+        let columns = "INTO \(Self.triggerTarget) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         addTrigger = try database.prepare("INSERT OR IGNORE \(columns)")
         replaceTrigger = try database.prepare("INSERT OR REPLACE \(columns)")
         findTrigger = try database.prepare("SELECT captured, partition, epoch, sequence FROM trigger WHERE key = ?")
@@ -28,10 +90,7 @@ final class FrameFold {
         )
         addEvidence = try database.prepare(
             """
-            INSERT INTO evidence(
-                key, stored, pixels_sha256, stored_sha256, lossless, media_type, stored_bytes, reason,
-                partition, epoch, sequence)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO \(Self.evidenceTarget) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT(key) DO UPDATE SET stored = excluded.stored, pixels_sha256 = excluded.pixels_sha256,
                 stored_sha256 = excluded.stored_sha256, lossless = excluded.lossless, media_type = excluded.media_type,
                 stored_bytes = excluded.stored_bytes, reason = excluded.reason, partition = excluded.partition,
@@ -49,44 +108,36 @@ final class FrameFold {
     }
 
     func fold(_ frame: FrameView, _ mark: Mark) throws {
-        let key = try interning.key(frame.trigger)
-        bind(frame, key, to: addTrigger, mark)
-        try addTrigger.run()
-        if database.changes == 0 {
-            guard try claim(key, captured: true, mark) else { return }
-            bind(frame, key, to: replaceTrigger, mark)
-            try replaceTrigger.run()
-        } else {
-            count(key, captured: true)
-        }
-    }
-
-    private func bind(_ frame: FrameView, _ key: Int64, to statement: Statement, _ mark: Mark) {
-        statement.bind(1, key)
-        statement.bind(2, Int64(1))
-        statement.bind(3, frame.triggeredAtUs)
-        statement.bind(4, frame.deviceTimeUs)
-        statement.bind(5, frame.width)
-        statement.bind(6, frame.height)
-        statement.bind(7, frame.pixelFormat)
-        hashes.bind(statement, 8, frame.pixelsSha256)
-        statement.bind(9, optional: frame.sourceName)
-        statement.bindNull(10)
-        statement.bind(11, mark: mark)
+        let key = try interning.key(TriggerView(frame.pointee.trigger))
+        frames.add(FrameRow(key: key, frame: frame, pixels: HashCell(frame.pointee.pixels_sha256), mark: mark))
     }
 
     func fold(_ evidence: EvidenceView, _ mark: Mark) throws {
-        let mediaType = try interning.term(evidence.mediaType)
-        addEvidence.bind(1, try interning.key(evidence.trigger))
-        addEvidence.bind(2, Int64(1))
-        hashes.bind(addEvidence, 3, evidence.pixelsSha256)
-        hashes.bind(addEvidence, 4, evidence.storedSha256)
-        addEvidence.bind(5, Int64(evidence.lossless ? 1 : 0))
-        if let mediaType { addEvidence.bind(6, mediaType) } else { addEvidence.bindNull(6) }
-        addEvidence.bind(7, Int64(clamping: evidence.storedBytes))
-        addEvidence.bindNull(8)
-        addEvidence.bind(9, mark: mark)
-        try addEvidence.run()
+        evidences.add(
+            EvidenceRow(
+                key: try interning.key(TriggerView(evidence.pointee.trigger)),
+                evidence: evidence,
+                pixels: HashCell(evidence.pointee.pixels_sha256),
+                stored: HashCell(evidence.pointee.stored_sha256),
+                mediaType: try interning.term(evidence.pointee.media_type.bytes),
+                mark: mark
+            )
+        )
+    }
+
+    /// Writes what was folded since the last time.
+    func flush() throws {
+        try frames.flush { row, isNew in
+            if isNew { return tallies.count(row.key, captured: true) }
+            guard try claim(row.key, captured: true, row.mark) else { return }
+            row.bind(to: replaceTrigger, from: 1)
+            try replaceTrigger.run()
+        }
+        try evidences.flush { row, isNew in
+            guard !isNew else { return }
+            row.bind(to: addEvidence, from: 1)
+            try addEvidence.run()
+        }
     }
 
     func fold(_ kind: FrameRecord.Event.Kind, _ mark: Mark) throws {
@@ -100,7 +151,7 @@ final class FrameFold {
         case .sourceExhausted(let event):
             try exhausted.put(mark, .text(event.station), .int(Int64(clamping: event.triggers)))
         case .frameCaptured, .evidenceStored:
-            preconditionFailure("\(kind) is read in place")
+            preconditionFailure("\(kind) is never rare")
         }
     }
 
@@ -116,15 +167,15 @@ final class FrameFold {
             guard try claim(key, captured: false, mark) else { return }
             try replaceTrigger.run(cells)
         } else {
-            count(key, captured: false)
+            tallies.count(key, captured: false)
         }
     }
 
     private func notStored(_ event: EvidenceNotStored, _ mark: Mark) throws {
         let key = try event.trigger.withKey(interning)
-        event.pixelsSha256.withBytes { hashes.bind(addEvidence, 3, $0) }
         addEvidence.bind(1, key)
         addEvidence.bind(2, Int64(0))
+        HashCell.bind(event.pixelsSha256, to: addEvidence, 3)
         addEvidence.bindNull(4)
         addEvidence.bind(5, Int64(0))
         addEvidence.bindNull(6)
@@ -132,14 +183,6 @@ final class FrameFold {
         addEvidence.bind(8, event.reason)
         addEvidence.bind(9, mark: mark)
         try addEvidence.run()
-    }
-
-    private func count(_ key: Int64, captured: Bool) {
-        let source = key >> Schema.sequenceBits
-        tallies.triggers[source, default: .init()].triggers += 1
-        if !captured { tallies.triggers[source, default: .init()].missed += 1 }
-        let sequence = key & Schema.sequenceMask
-        if tallies.triggers[source, default: .init()].last < sequence { tallies.triggers[source]?.last = sequence }
     }
 
     /// Two records say what became of one trigger: the earlier one in the log stands, the other is named. True when the
@@ -168,13 +211,6 @@ extension Mark {
     /// Whether this record stands before the other in the log.
     func precedes(_ other: Mark) -> Bool {
         (epoch, sequence, partition) < (other.epoch, other.sequence, other.partition)
-    }
-}
-
-extension String {
-    func withBytes<Result>(_ body: (Bytes) throws -> Result) rethrows -> Result {
-        var text = self
-        return try text.withUTF8 { try body(Bytes($0)) }
     }
 }
 

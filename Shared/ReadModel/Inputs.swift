@@ -40,10 +40,9 @@ final class Inputs {
         let topic: Topic?
         /// The topic as origins name it.
         let topicName: [UInt8]
-        var counters = Counters()
-        var reader = RecordReader()
+        @exclusivity(unchecked) var counters = Counters()
         /// The stream of the record before.
-        var stream: (partition: Int64, stream: Stream)?
+        @exclusivity(unchecked) var stream: (partition: Int64, stream: Stream)?
         var isTouched = false
 
         init(place: TopicPartition, topic: Topic?) {
@@ -65,10 +64,10 @@ final class Inputs {
     final class Stream {
         private let meta: Meta
         private var fence: Fence
-        private var instance: [UInt8]
-        private var epoch: UInt64
-        private var lastSequence: UInt64?
-        private var isBehind = false
+        @exclusivity(unchecked) private var instance: [UInt8]
+        @exclusivity(unchecked) private var epoch: UInt64
+        @exclusivity(unchecked) private var lastSequence: UInt64?
+        @exclusivity(unchecked) private var isBehind = false
 
         init(_ meta: Meta, _ fence: Fence) {
             self.meta = meta
@@ -181,7 +180,12 @@ final class Inputs {
             guard let topic = Topic(rawValue: fences.text(0)) else {
                 throw ReadModelFailure.damaged("fence: unknown topic \(fences.text(0))")
             }
-            let fence = try JSONDecoder().decode(Fence.self, from: Data(fences.text(2).utf8))
+            let fence: Fence
+            do {
+                fence = try JSONDecoder().decode(Fence.self, from: Data(fences.text(2).utf8))
+            } catch {
+                throw ReadModelFailure.damaged("fence of \(topic.rawValue)/\(fences.int(1)): \(error)")
+            }
             streams[StreamKey(topic: topic, partition: fences.int(1))] = stream(topic, fences.int(1), fence)
         }
     }

@@ -37,6 +37,11 @@ final class InspectionFold {
         try parts.put(part, mark)
     }
 
+    /// Writes what was folded since the last time.
+    func flush() throws {
+        try parts.flush()
+    }
+
     func fold(_ kind: InspectionRecord.Event.Kind, _ mark: Mark) throws {
         switch kind {
         case .writerTookOver: break
@@ -78,7 +83,7 @@ final class InspectionFold {
         case .sourceInspected(let event):
             try inspected.put(mark, .text(event.station), .int(Int64(clamping: event.triggers)))
         case .partInspected:
-            preconditionFailure("\(kind) is read in place")
+            preconditionFailure("\(kind) is never rare")
         }
     }
 }

@@ -7,9 +7,9 @@ import SwiftProtobuf
 ///
 /// The numbers depend on the order of arrival, so no digest and no answer contains one.
 final class Interning {
-    private var sources = Memo()
-    private var contexts = Memo()
-    private var terms = Memo()
+    @exclusivity(unchecked) private var sources = Memo()
+    @exclusivity(unchecked) private var contexts = Memo()
+    @exclusivity(unchecked) private var terms = Memo()
     private let findSource, addSource, findTerm, addTerm, findContext, addContext, addLot: Statement
 
     init(_ database: Database) throws(SQLiteError) {
@@ -97,20 +97,30 @@ final class Interning {
 
 /// The last few things that were looked up; most parts ask for what the part before asked for.
 private struct Memo {
-    private var entries: [(bytes: [UInt8], number: UInt64, id: Int64)] = []
+    private struct Entry {
+        let hash: UInt64
+        let number: UInt64
+        let id: Int64
+        let bytes: [UInt8]
+    }
+
+    private var entries: [Entry] = []
     private var oldest = 0
     private static let capacity = 16
 
     @inline(__always)
     func find(_ bytes: Bytes, _ number: UInt64) -> Int64? {
-        for index in entries.indices where entries[index].number == number && bytes.equals(entries[index].bytes) {
-            return entries[index].id
+        let hash = bytes.hash
+        return entries.withUnsafeBufferPointer { entries in
+            for index in entries.indices where entries[index].hash == hash && entries[index].number == number {
+                if bytes.equals(entries[index].bytes) { return entries[index].id }
+            }
+            return nil
         }
-        return nil
     }
 
     mutating func note(_ bytes: Bytes, _ number: UInt64, _ id: Int64) {
-        let entry = (bytes: [UInt8](bytes), number: number, id: id)
+        let entry = Entry(hash: bytes.hash, number: number, id: id, bytes: [UInt8](bytes))
         if entries.count < Self.capacity {
             entries.append(entry)
         } else {

@@ -207,7 +207,7 @@ struct PartReader {
             recipeSha256: part.text(14),
             triggeredAtUs: part.int(8),
             decidedAtUs: part.int(9),
-            pixelsSha256: HashBinder.text(part, 10),
+            pixelsSha256: HashCell.text(part, 10),
             sourceName: part.text(23),
             evidence: evidence(),
             origin: "\(site)/\(Topic.inspections.rawValue)/\(part.int(11))/\(part.int(12))/\(part.int(13))",
@@ -221,8 +221,8 @@ struct PartReader {
         return EvidenceInfo(
             stored: part.int(24) == 1,
             lossless: part.int(25) == 1,
-            pixelsSha256: HashBinder.text(part, 26),
-            storedSha256: HashBinder.text(part, 27),
+            pixelsSha256: HashCell.text(part, 26),
+            storedSha256: HashCell.text(part, 27),
             mediaType: part.text(28),
             storedBytes: part.int(29),
             reason: part.text(30)

@@ -1,12 +1,52 @@
+import CPlantEvents
 import PlantEvents
 import SQLite
+
+/// A row of table `part` from `PartInspected`.
+private struct PartRow: BlockRow {
+    static let target = """
+        part(
+            key, outcome, context, recipe, score, confidence, triggered_at_us, decided_at_us, pixels_sha256, serial,
+            reason, partition, epoch, sequence)
+        """
+    static let columns: Int32 = 14
+
+    let key: Int64
+    let part: PartView
+    let outcome: Int64
+    let context: Int64
+    let recipe: Int64?
+    let pixels: HashCell
+    /// Empty where the part's id is its trigger's.
+    let serial: Bytes
+    let mark: Mark
+    /// Index of its conditions among those that wait, if it has any.
+    let conditions: Int?
+
+    @inline(__always)
+    func bind(to statement: Statement, from first: Int32) {
+        statement.bind(first, key)
+        statement.bind(first + 1, outcome)
+        statement.bind(first + 2, context)
+        if let recipe { statement.bind(first + 3, recipe) } else { statement.bindNull(first + 3) }
+        statement.bind(first + 4, part.pointee.score)
+        statement.bind(first + 5, part.pointee.confidence)
+        statement.bind(first + 6, part.pointee.triggered_at_us)
+        statement.bind(first + 7, part.pointee.decided_at_us)
+        pixels.bind(to: statement, first + 8)
+        statement.bind(first + 9, optional: serial)
+        statement.bind(first + 10, optional: part.pointee.rejection_reason.bytes)
+        statement.bind(first + 11, mark: mark)
+    }
+}
 
 /// Writes what became of each part: one row a trigger, whether it got a verdict or is a named gap.
 final class PartRows {
     private let database: Database
     private let interning: Interning
     private let tallies: Tallies
-    private var hashes = HashBinder()
+    @exclusivity(unchecked) private var parts: RowBlock<PartRow>
+    @exclusivity(unchecked) private var conditions: [[ProductionCondition]] = []
     private let addPart, replacePart, findPart, addRepeat, addDefect, addCondition: Statement
     private let dropDefects, dropConditions, stationsOfSerial, addReinspected: Statement
 
@@ -14,12 +54,8 @@ final class PartRows {
         self.database = database
         self.interning = interning
         self.tallies = tallies
-        let columns = """
-            INTO part(
-                key, outcome, context, recipe, score, confidence, triggered_at_us, decided_at_us, pixels_sha256, serial,
-                reason, partition, epoch, sequence)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """
+        parts = try RowBlock(database)
+        let columns = "INTO \(PartRow.target) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         addPart = try database.prepare("INSERT OR IGNORE \(columns)")
         replacePart = try database.prepare("INSERT OR REPLACE \(columns)")
         findPart = try database.prepare(
@@ -49,37 +85,40 @@ final class PartRows {
     }
 
     func put(_ part: PartView, _ mark: Mark) throws {
-        let key = try interning.key(part.trigger)
-        let (context, conditions) = try interning.context(part.context)
-        let recipe = try interning.term(part.recipeSha256)
-        let outcome = Outcome.of(verdict: part.verdict)
-        let serial = part.trigger.isNamed(part.partID) ? Bytes.none : part.partID
-        func bind(_ statement: Statement) {
-            statement.bind(1, key)
-            statement.bind(2, outcome)
-            statement.bind(3, context)
-            if let recipe { statement.bind(4, recipe) } else { statement.bindNull(4) }
-            statement.bind(5, part.score)
-            statement.bind(6, part.confidence)
-            statement.bind(7, part.triggeredAtUs)
-            statement.bind(8, part.decidedAtUs)
-            hashes.bind(statement, 9, part.pixelsSha256)
-            statement.bind(10, optional: serial)
-            statement.bind(11, optional: part.rejectionReason)
-            statement.bind(12, mark: mark)
+        let trigger = TriggerView(part.pointee.trigger)
+        let (context, conditions) = try interning.context(part.pointee.context_message.bytes)
+        if !conditions.isEmpty { self.conditions.append(conditions) }
+        let id = part.pointee.part_id.bytes
+        parts.add(
+            PartRow(
+                key: try interning.key(trigger),
+                part: part,
+                outcome: Outcome.of(verdict: Int64(part.pointee.verdict.rawValue)),
+                context: context,
+                recipe: try interning.term(part.pointee.recipe_sha256.bytes),
+                pixels: HashCell(part.pointee.pixels_sha256),
+                serial: trigger.isNamed(id) ? Bytes.none : id,
+                mark: mark,
+                conditions: conditions.isEmpty ? nil : self.conditions.count - 1
+            )
+        )
+    }
+
+    /// Writes the parts that were put since the last time.
+    func flush() throws {
+        try parts.flush { row, isNew in
+            if isNew {
+                tallies.count(row.key, row.outcome, row.context)
+            } else {
+                guard try claim(row.key, row.outcome, row.context, row.mark) else { return }
+                row.bind(to: replacePart, from: 1)
+                try replacePart.run()
+            }
+            if row.part.pointee.n_defects > 0 { try addDefects(of: row.part, row.key) }
+            if let index = row.conditions { try add(conditions[index], row.key) }
+            try noteSerial(row.serial)
         }
-        bind(addPart)
-        try addPart.run()
-        if database.changes == 0 {
-            guard try claim(key, outcome, context, mark) else { return }
-            bind(replacePart)
-            try replacePart.run()
-        } else {
-            count(key, outcome, context)
-        }
-        if part.defects > 0 { try addDefects(of: part, key) }
-        try add(conditions, key)
-        try noteSerial(serial)
+        conditions.removeAll(keepingCapacity: true)
     }
 
     func put(_ gap: InspectionMissed, _ mark: Mark) throws {
@@ -98,39 +137,25 @@ final class PartRows {
             guard try claim(key, Outcome.missed, context, mark) else { return }
             try replacePart.run(cells)
         } else {
-            count(key, Outcome.missed, context)
+            tallies.count(key, Outcome.missed, context)
         }
         try add(gap.context.conditions, key)
         try serial.withBytes { try noteSerial($0) }
     }
 
-    private func count(_ key: Int64, _ outcome: Int64, _ context: Int64) {
-        let sequence = key & Schema.sequenceMask
-        let total = Tallies.PartsKey(source: key >> Schema.sequenceBits, context: context)
-        tallies.parts[total, default: .init()].add(outcome, 1)
-        if tallies.parts[total, default: .init()].last < sequence { tallies.parts[total]?.last = sequence }
-    }
-
     private func addDefects(of part: PartView, _ key: Int64) throws {
-        var wire = try Wire(part.message)
-        var ordinal: Int64 = 0
-        while try wire.next() {
-            if wire.field == PartView.defectField {
-                let defect = try DefectView(try wire.message())
-                addDefect.bind(1, key)
-                addDefect.bind(2, ordinal)
-                addDefect.bind(3, defect.category.text)
-                addDefect.bind(4, defect.x)
-                addDefect.bind(5, defect.y)
-                addDefect.bind(6, defect.width)
-                addDefect.bind(7, defect.height)
-                addDefect.bind(8, defect.area)
-                addDefect.bind(9, defect.score)
-                try addDefect.run()
-                ordinal += 1
-            } else {
-                try wire.skip()
-            }
+        for ordinal in 0..<part.pointee.n_defects {
+            guard let defect = part.pointee.defects[ordinal]?.pointee else { continue }
+            addDefect.bind(1, key)
+            addDefect.bind(2, Int64(ordinal))
+            addDefect.bind(3, lentText: defect.category.bytes)
+            addDefect.bind(4, Double(defect.x))
+            addDefect.bind(5, Double(defect.y))
+            addDefect.bind(6, Double(defect.width))
+            addDefect.bind(7, Double(defect.height))
+            addDefect.bind(8, Double(defect.area))
+            addDefect.bind(9, Double(defect.score))
+            try addDefect.run()
         }
     }
 
@@ -164,7 +189,7 @@ final class PartRows {
         let other = stands ? standing : mark
         try addRepeat.run([.int(key), .int(other.partition), .int(other.epoch), .int(other.sequence)])
         // The same counters are touched whichever came first.
-        count(key, outcome, context)
+        tallies.count(key, outcome, context)
         let loser = stands ? (findPart.int(0), findPart.int(1)) : (outcome, context)
         let total = Tallies.PartsKey(source: key >> Schema.sequenceBits, context: loser.1)
         tallies.parts[total, default: .init()].add(loser.0, -1)

@@ -1,6 +1,5 @@
 package import EventLog
 import Foundation
-import PlantEvents
 import SQLite
 
 /// Reads a model's file beside its writer; each answer is of one moment.
@@ -11,12 +10,64 @@ package final class Queries {
     let database: Database
     /// Site that the model is of.
     package let site: String
+    /// The generation that answers; nil for a file outside a folder of generations.
+    package let generation: Int?
+    /// `Schema.version` of the file.
+    package let version: Int64
 
-    package init(path: String) throws {
+    /// Opens a model's file; of a folder of generations, the active one. All answers come from that file, also when
+    /// another generation becomes the active one meanwhile.
+    package convenience init(path: String) throws {
+        try self.init(path: path, understood: Schema.oldestServed...Schema.version)
+    }
+
+    /// - Parameter understood: versions of the model that are answered from.
+    package convenience init(path: String, understood: ClosedRange<Int64>) throws {
+        guard Generations.isFolder(path) else {
+            try self.init(file: path, generation: nil, understood: understood)
+            return
+        }
+        let generations = Generations(folder: path)
+        for _ in 0..<Self.openAttempts {
+            guard let active = try generations.active() else { break }
+            do {
+                try self.init(
+                    file: generations.path(of: active.generation),
+                    generation: active.generation,
+                    understood: understood
+                )
+                return
+            } catch {
+                // A file that went away between the two looks was replaced.
+                guard try generations.active() != active else { throw error }
+            }
+        }
+        throw ReadModelFailure.noModel(path: path)
+    }
+
+    /// Switches that may pass between reading a name and opening its file.
+    private static let openAttempts = 5
+
+    private init(file path: String, generation: Int?, understood: ClosedRange<Int64>) throws {
         database = try Database(path: path, mode: .readOnly)
-        try ReadModel.check(database, path, nil)
-        let model = try database.prepare("SELECT site FROM model")
-        site = try model.step() ? model.text(0) : ""
+        try ReadModel.check(database, path, nil, understood: understood)
+        let model = try database.prepare("SELECT site, version FROM model")
+        guard try model.step() else { throw ReadModelFailure.damaged("\(path): table model is empty") }
+        site = model.text(0)
+        version = model.int(1)
+        self.generation = generation
+    }
+
+    /// Whether the file was made by an older version of the model: it is not brought up to date, but replaced.
+    package var isStale: Bool { version < Schema.version }
+
+    /// What was found, if the error says that the file is damaged.
+    package static func damage(_ error: any Error) -> String? {
+        switch error {
+        case ReadModelFailure.damaged(let reason): reason
+        case let error as SQLiteError where error.isCorrupt: "\(error)"
+        default: nil
+        }
     }
 
     /// An answer as JSON: snake_case keys in alphabetical order.
@@ -36,12 +87,25 @@ package final class Queries {
     package func stated() throws -> (positions: [TopicPartition: Int64], tables: [TableDigest], digest: String) {
         try snapshot {
             let tables = try ModelDigest.tables(of: database)
-            let positions = try inputs().map { input in
-                let topic = Topic(rawValue: input.topic).map { TopicName(site: site, topic: $0).description }
-                return (TopicPartition(topic ?? input.topic, Int32(input.partition)), input.nextOffset)
-            }
-            return (Dictionary(uniqueKeysWithValues: positions), tables, try ModelDigest.digest(of: tables))
+            return (try positions(), tables, try ModelDigest.digest(of: tables))
         }
+    }
+
+    /// Next offset of each input partition.
+    package func positions() throws -> [TopicPartition: Int64] {
+        let positions = try inputs().map {
+            (TopicPartition($0.topic, Int32(truncatingIfNeeded: $0.partition)), $0.nextOffset)
+        }
+        return Dictionary(positions) { min($0, $1) }
+    }
+
+    /// Stays at the present state of the file until `release`; the write-ahead log grows meanwhile.
+    func hold() throws {
+        try database.execute("BEGIN; SELECT version FROM model;")
+    }
+
+    func release() throws {
+        try database.rollBack()
     }
 
     /// Digest of each table.

@@ -18,6 +18,18 @@ package enum ReadModelFailure: Error, Equatable, CustomStringConvertible {
     case beyondEnd(TopicPartition, wanted: Int64, end: Int64)
     /// The log gave nothing for too long.
     case stalled(TopicPartition, at: Int64, wanted: Int64)
+    /// The folder names no active generation.
+    case noModel(path: String)
+    /// Another process writes the generations of the folder.
+    case writerExists(path: String)
+
+    /// Whether there is no model to ask just now, and will be one soon.
+    package var isPassing: Bool {
+        switch self {
+        case .otherVersion, .noModel: true
+        case .otherSite, .exists, .tooManySources, .damaged, .beyondEnd, .stalled, .writerExists: false
+        }
+    }
 
     package var description: String {
         switch self {
@@ -32,6 +44,9 @@ package enum ReadModelFailure: Error, Equatable, CustomStringConvertible {
             "\(place): asked to read up to offset \(wanted), the log ends at \(end)"
         case .stalled(let place, let at, let wanted):
             "\(place): the log gave nothing more at offset \(at), expected records up to \(wanted)"
+        case .noModel(let path):
+            "\(path): no read model is active; start the projector, which builds one from the log"
+        case .writerExists(let path): "\(path): another process writes this read model; stop it first"
         }
     }
 }
@@ -106,15 +121,20 @@ package final class ReadModel {
         try check(database, path, site)
     }
 
-    /// Throws unless the file is a model of this version and site.
-    static func check(_ database: Database, _ path: String, _ site: String?) throws {
+    /// Throws unless the file is a model of this version, or one of those that are understood, and of the site.
+    static func check(
+        _ database: Database,
+        _ path: String,
+        _ site: String?,
+        understood: ClosedRange<Int64> = Schema.version...Schema.version
+    ) throws {
         let known = try database.prepare("SELECT count(*) FROM sqlite_master WHERE name = 'model'").firstInt()
         guard known == 1 else {
             throw ReadModelFailure.otherVersion(path: path, found: 0, expected: Schema.version)
         }
         let model = try database.prepare("SELECT version, site FROM model")
         guard try model.step() else { throw ReadModelFailure.damaged("\(path): table model is empty") }
-        guard model.int(0) == Schema.version else {
+        guard understood.contains(model.int(0)) else {
             throw ReadModelFailure.otherVersion(path: path, found: model.int(0), expected: Schema.version)
         }
         guard let site, model.text(1) != site else { return }
@@ -138,11 +158,53 @@ package final class ReadModel {
         }
     }
 
-    /// Completes a rebuilt file: indexes, and everything on disk.
+    /// Folds a batch, and has the records that cannot be understood parked before the transaction commits: a position
+    /// moves beyond a record only after its copy is durable, whatever crashes in between. Parking one twice is the
+    /// normal case after a crash, and is recognised by its offset.
+    ///
+    /// - Parameter isCatchingUp: the records are history; how long they took says nothing of the running service.
+    package func apply(
+        _ batch: [StoredRecord],
+        nowUs: Int64,
+        isCatchingUp: Bool = false,
+        parking park: (UnreadableRecord) async throws -> Void
+    ) async throws -> Applied {
+        guard purpose == .live else {
+            // No transaction to go back to; the file counts only once it is complete, and by then all are parked.
+            let applied = try apply(batch, nowUs: nowUs)
+            for unreadable in applied.parked { try await park(unreadable) }
+            return applied
+        }
+        try database.execute("BEGIN IMMEDIATE")
+        do {
+            let applied = try fold.apply(batch, nowUs: nowUs, isLive: !isCatchingUp)
+            for unreadable in applied.parked { try await park(unreadable) }
+            try database.execute("COMMIT")
+            return applied
+        } catch {
+            let failure = error
+            try undo()
+            throw failure
+        }
+    }
+
+    /// Leaves the transaction and forgets what was learnt in it.
+    private func undo() throws {
+        try database.rollBack()
+        fold = try Fold(database, site: site)
+    }
+
+    /// Has records read by `threads` other threads while the owner of the model folds those before; the rows are the
+    /// same. Worth it for a rebuild; a live model waits for the log, not for a core.
+    package func readAhead(threads: Int) {
+        fold.pool = DecodePool(threads: threads)
+    }
+
+    /// Completes a rebuilt file: indexes, and everything on disk in one file without a journal beside it.
     func complete() throws {
         try database.execute("PRAGMA synchronous=FULL; PRAGMA journal_mode=DELETE;")
         try database.transaction { try database.execute(Schema.queryIndexes) }
-        try database.execute("PRAGMA locking_mode=NORMAL;")
-        try database.execute(Schema.livePragmas)
+        // The lock is given back with the next look at the file.
+        try database.execute("PRAGMA locking_mode=NORMAL; SELECT version FROM model;")
     }
 }

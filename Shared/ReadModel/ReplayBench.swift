@@ -6,185 +6,173 @@ import SQLite
 /// Replay speed beside a bare SQLite loop, measured side by side in one run.
 ///
 /// The bare loop has the final rows in memory, in the order in which they came, and inserts each once into the same
-/// tables, in as many transactions, under the same pragmas, followed by the same indexes: a replay can hardly do less.
+/// tables, in as many transactions, under the same pragmas, followed by the same indexes: what a good program in C or
+/// Swift would do that knew the answer beforehand. Rounds of all paths take turns; the median of each counts.
 package enum ReplayBench {
+    /// How long one path took, medians of the rounds.
+    package struct Path: Codable, Sendable, Equatable {
+        package let seconds: Double
+        /// Processor time of all threads; says more than `seconds` on a busy machine.
+        package let cpuSeconds: Double
+        package let eventsPerSecond: Double
+        /// Median of the rounds' ratios: the bare loop's time over this path's, of the same round.
+        package let ratioToBareLoop: Double
+        /// The same of processor time.
+        package let ratioToBareLoopByCpu: Double
+    }
+
     package struct Result: Codable, Sendable, Equatable {
         package let parts: Int
+        package let rounds: Int
         package let records: Int
         package let events: Int
         package let bytes: Int
         /// Rows in the fact tables.
         package let rows: Int
-        /// Read, fold, write and index, best of the rounds.
-        package let replaySeconds: Double
-        /// The bare loop, best of the rounds.
-        package let bareLoopSeconds: Double
-        /// Reading the records alone.
-        package let decodeSeconds: Double
-        /// SwiftProtobuf reading the same records, for comparison.
-        package let codecSeconds: Double
-        /// Making the indexes and putting the file on disk, within the replay.
-        package let completeSeconds: Double
-        package let ratioToBareLoop: Double
+        /// The replay on one core; the two figures that scripts rely on.
         package let eventsPerSecond: Double
+        package let ratioToBareLoop: Double
+        package let oneCore: Path
+        /// The replay with records read on the other cores.
+        package let allCores: Path
+        /// Threads that read ahead for `allCores`.
+        package let readAheadThreads: Int
+        package let bareLoop: Path
+        /// What one writes with SwiftProtobuf and SQLite alone.
+        package let plainSwiftProtobuf: Path
+        /// Digest of the model, the same for both replays.
+        package let digest: String
+    }
 
-        package var text: String {
-            func seconds(_ value: Double) -> String { String(format: "%.3f s", value) }
-            return """
-                \(parts) parts, \(records) records, \(events) events, \(bytes / 1_000_000) MB, \(rows) rows
-                replay          \(seconds(replaySeconds)), \(Int(eventsPerSecond)) events/s
-                bare loop       \(seconds(bareLoopSeconds))
-                ratio           \(String(format: "%.2f", ratioToBareLoop)) of the bare loop (budget 0.70)
-                decode alone    \(seconds(decodeSeconds)) (SwiftProtobuf: \(seconds(codecSeconds)))
-                index and sync  \(seconds(completeSeconds)) of the replay
-                """
+    /// Asked for the time: by the wall, and of the processor that all threads have used, microseconds.
+    package struct Clocks {
+        let wallUs: () -> Int64
+        let cpuUs: () -> Int64
+
+        package init(wallUs: @escaping () -> Int64, cpuUs: @escaping () -> Int64) {
+            self.wallUs = wallUs
+            self.cpuUs = cpuUs
+        }
+
+        func measure(_ body: () throws -> Void) rethrows -> Times {
+            let start = (wallUs(), cpuUs())
+            try body()
+            return Times(wall: Double(wallUs() - start.0) / 1e6, cpu: Double(cpuUs() - start.1) / 1e6)
         }
     }
 
-    private static let batchSize = 10_000
-    private static let rounds = 3
+    struct Times {
+        let wall: Double
+        let cpu: Double
+    }
 
-    /// Measures with `parts` event chains; `clockUs` is asked for the time, microseconds. Files go to a
-    /// folder of their own under the temporary directory and are removed.
-    package static func run(parts: Int, seed: UInt64 = 1, clockUs: () -> Int64) throws -> Result {
+    static let batchSize = 10_000
+    /// SQL that makes the model's tables, and the indexes that a rebuild makes at its end; for programs that compare
+    /// themselves with it.
+    package static let tables = Schema.tables
+    package static let indexes = Schema.queryIndexes
+
+    /// Measures with `parts` event chains. Files go to a folder of their own under the temporary directory and are
+    /// removed.
+    package static func run(
+        parts: Int,
+        rounds: Int = 3,
+        seed: UInt64 = 1,
+        threads: Int,
+        clocks: Clocks,
+        progress: (Double) -> Void = { _ in }
+    ) throws -> Result {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "lineledger-replay-\(ProcessInfo.processInfo.processIdentifier)"
         )
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         var chains = SyntheticChains(seed: seed)
-        let records = grouped(try chains.records(parts: parts))
-        let batches = (records.count + batchSize - 1) / batchSize
-        func timed(_ body: () throws -> Void) rethrows -> Double {
-            let startUs = clockUs()
-            try body()
-            return Double(clockUs() - startUs) / 1e6
-        }
-        var replays: [Double] = []
-        var bares: [Double] = []
-        var completes: [Double] = []
-        var events = 0
-        var tables: [BareTable] = []
+        let batches = grouped(try chains.records(parts: parts))
+        let sample = folder.appendingPathComponent("sample").path
+        let (events, digest) = try replay(batches, to: sample, threads: 0)
+        let tables = try BareLoop.tables(of: sample)
+        var times: [String: [Times]] = [:]
         for round in 0..<rounds {
-            let path = folder.appendingPathComponent("replay-\(round)").path
-            var complete = 0.0
-            replays.append(
-                try timed {
-                    let model = try ReadModel(path: path, site: SyntheticChains.site, purpose: .rebuild)
-                    events = try replay(records, into: model)
-                    complete = try timed { try model.complete() }
-                }
-            )
-            completes.append(complete)
-            if tables.isEmpty { tables = try bareTables(of: path) }
-            let bare = folder.appendingPathComponent("bare-\(round)").path
-            bares.append(try timed { try write(tables, batches: batches, to: bare) })
+            func time(_ name: String, _ body: (String) throws -> Void) throws {
+                let path = folder.appendingPathComponent("\(name)-\(round)").path
+                times[name, default: []].append(try clocks.measure { try body(path) })
+                try FileManager.default.removeItem(atPath: path)
+            }
+            try time("bare") { try BareLoop.write(tables, batches: batches.count, to: $0) }
+            try time("one") { _ = try replay(batches, to: $0, threads: 0, isDigested: false) }
+            try time("all") { _ = try replay(batches, to: $0, threads: threads, isDigested: false) }
+            try time("plain") { try PlainReplay.run(batches, to: $0) }
+            progress(Double(round + 1) / Double(rounds))
         }
-        let decodeSeconds = try timed { try decode(records) }
-        let codecSeconds = try timed { try decodeWithCodec(records) }
-        let replaySeconds = replays.min() ?? 0
-        let bareSeconds = bares.min() ?? 0
+        let (_, parallel) = try replay(batches, to: folder.appendingPathComponent("parallel").path, threads: threads)
+        guard parallel == digest else {
+            throw ReadModelFailure.damaged("digest \(parallel) with \(threads) threads, \(digest) with none")
+        }
+        func path(_ name: String) -> Path { Self.path(times[name] ?? [], times["bare"] ?? [], events) }
         return Result(
             parts: parts,
-            records: records.count,
+            rounds: rounds,
+            records: batches.reduce(0) { $0 + $1.count },
             events: events,
-            bytes: records.reduce(0) { $0 + $1.record.value.count },
+            bytes: batches.joined().reduce(0) { $0 + $1.record.value.count },
             rows: tables.reduce(0) { $0 + $1.rows.count },
-            replaySeconds: replaySeconds,
-            bareLoopSeconds: bareSeconds,
-            decodeSeconds: decodeSeconds,
-            codecSeconds: codecSeconds,
-            completeSeconds: completes.min() ?? 0,
-            ratioToBareLoop: bareSeconds / replaySeconds,
-            eventsPerSecond: Double(events) / replaySeconds
+            eventsPerSecond: path("one").eventsPerSecond,
+            ratioToBareLoop: path("one").ratioToBareLoop,
+            oneCore: path("one"),
+            allCores: path("all"),
+            readAheadThreads: threads,
+            bareLoop: path("bare"),
+            plainSwiftProtobuf: path("plain"),
+            digest: digest
         )
     }
 
-    /// As a log's reader gives them: each fetch partition by partition.
-    private static func grouped(_ records: [StoredRecord]) -> [StoredRecord] {
-        stride(from: 0, to: records.count, by: batchSize).flatMap { start in
+    private static func path(_ times: [Times], _ bare: [Times], _ events: Int) -> Path {
+        func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
+        let seconds = median(times.map(\.wall))
+        return Path(
+            seconds: seconds,
+            cpuSeconds: median(times.map(\.cpu)),
+            eventsPerSecond: Double(events) / seconds,
+            ratioToBareLoop: median(zip(bare, times).map { $0.wall / $1.wall }),
+            ratioToBareLoopByCpu: median(zip(bare, times).map { $0.cpu / $1.cpu })
+        )
+    }
+
+    /// As a log's reader gives them: each fetch partition by partition, its records one after the other in memory.
+    private static func grouped(_ records: [StoredRecord]) -> [[StoredRecord]] {
+        stride(from: 0, to: records.count, by: batchSize).map { start in
             let batch = records[start..<min(start + batchSize, records.count)]
-            return Dictionary(grouping: batch, by: \.place).sorted { $0.key < $1.key }.flatMap(\.value)
+            return Dictionary(grouping: batch, by: \.place).sorted { $0.key < $1.key }.flatMap(\.value).map(copy)
         }
     }
 
-    private static func replay(_ records: [StoredRecord], into model: ReadModel) throws -> Int {
-        var events = 0
-        for start in stride(from: 0, to: records.count, by: batchSize) {
-            let batch = Array(records[start..<min(start + batchSize, records.count)])
-            events += try model.apply(batch, nowUs: 0).events
-        }
-        return events
-    }
-
-    private static func decode(_ records: [StoredRecord]) throws {
-        var reader = RecordReader()
-        var topics: [String: Topic] = [:]
-        for record in records where topics[record.place.topic] == nil {
-            topics[record.place.topic] = TopicName(record.place.topic).flatMap { Topic(rawValue: $0.topic) }
-        }
-        for record in records {
-            guard let topic = topics[record.place.topic] else { continue }
-            _ = try record.record.value.withUnsafeBytes { try reader.read($0, of: topic).sequence }
-        }
-    }
-
-    private static func decodeWithCodec(_ records: [StoredRecord]) throws {
-        for record in records {
-            let value = record.record.value
-            switch TopicName(record.place.topic).flatMap({ Topic(rawValue: $0.topic) }) {
-            case .frames: _ = try Codec.decode(FrameRecord.self, from: value)
-            case .inspections: _ = try Codec.decode(InspectionRecord.self, from: value)
-            case .production: _ = try Codec.decode(ProductionRecord.self, from: value)
-            case .materials: _ = try Codec.decode(MaterialRecord.self, from: value)
-            case .mesDeliveries, .erpDeliveries: _ = try Codec.decode(DeliveryRecord.self, from: value)
-            case .alarms: _ = try Codec.decode(AlarmRecord.self, from: value)
-            case .decisions, .access, .ledger, nil: break
-            }
-        }
-    }
-
-    /// A table's rows, in the order in which their records came.
-    private struct BareTable {
-        let insert: String
-        let rows: [[Cell]]
-    }
-
-    private static func bareTables(of path: String) throws -> [BareTable] {
-        let database = try Database(path: path, mode: .readOnly)
-        let list = try database.prepare(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('model', 'input', 'fence', 'lag')"
+    private static func copy(_ record: StoredRecord) -> StoredRecord {
+        StoredRecord(
+            place: record.place,
+            offset: record.offset,
+            appendedAtUs: record.appendedAtUs,
+            record: LogRecord(
+                key: record.record.key.map { $0 },
+                value: record.record.value.map { $0 },
+                headers: record.record.headers
+            )
         )
-        var tables: [BareTable] = []
-        while try list.step() {
-            let name = list.text(0)
-            let probe = try database.prepare("SELECT * FROM \(name)")
-            let columns = (0..<probe.columnCount).map { probe.columnName($0) }
-            let order = columns.contains("sequence") ? " ORDER BY epoch, sequence" : ""
-            let select = try database.prepare("SELECT * FROM \(name)\(order)")
-            var rows: [[Cell]] = []
-            while try select.step() { rows.append((0..<select.columnCount).map { select.cell($0) }) }
-            let marks = columns.map { _ in "?" }.joined(separator: ", ")
-            tables.append(BareTable(insert: "INSERT INTO \(name) VALUES (\(marks))", rows: rows))
-        }
-        return tables
     }
 
-    /// As many transactions as the replay has, each with its share of every table's rows.
-    private static func write(_ tables: [BareTable], batches: Int, to path: String) throws {
+    /// How many events were folded, and the model's digest.
+    private static func replay(
+        _ batches: [[StoredRecord]],
+        to path: String,
+        threads: Int,
+        isDigested: Bool = true
+    ) throws -> (events: Int, digest: String) {
         let model = try ReadModel(path: path, site: SyntheticChains.site, purpose: .rebuild)
-        let inserts = try tables.map { try model.database.prepare($0.insert) }
-        for batch in 0..<batches {
-            try model.database.transaction {
-                for (table, insert) in zip(tables, inserts) {
-                    let share = table.rows.count * batch / batches..<table.rows.count * (batch + 1) / batches
-                    for row in table.rows[share] {
-                        for (index, cell) in row.enumerated() { insert.bind(Int32(index + 1), cell: cell) }
-                        try insert.run()
-                    }
-                }
-            }
-        }
+        if threads > 0 { model.readAhead(threads: threads) }
+        var events = 0
+        for batch in batches { events += try model.apply(batch, nowUs: 0).events }
         try model.complete()
+        return (events, isDigested ? try model.digest() : "")
     }
 }

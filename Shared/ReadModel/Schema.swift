@@ -10,6 +10,9 @@ import SQLite
 enum Schema {
     /// Raised with every change of a table or of a fold; another version is rebuilt, never altered.
     static let version: Int64 = 1
+    /// The oldest version whose tables the queries of this version can read, so that its file is served, marked stale,
+    /// until it is rebuilt. Raised to `version` with a change of a table or column that a query names.
+    static let oldestServed: Int64 = 1
 
     /// Bits of `key` that hold the trigger's sequence.
     static let sequenceBits: Int64 = 40

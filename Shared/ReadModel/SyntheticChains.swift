@@ -358,6 +358,6 @@ struct SplitMix64 {
 
     /// Something that looks like a SHA-256.
     mutating func hash() -> String {
-        HashBinder.hex((0..<4).flatMap { _ in withUnsafeBytes(of: next()) { Array($0) } })
+        HashCell.hex((0..<4).flatMap { _ in withUnsafeBytes(of: next()) { Array($0) } })
     }
 }

@@ -43,9 +43,9 @@ final class Tallies {
         }
     }
 
-    var triggers: [Int64: Triggers] = [:]
-    var parts: [PartsKey: Parts] = [:]
-    var deliveries: [Int64: Deliveries] = [:]
+    @exclusivity(unchecked) var triggers: [Int64: Triggers] = [:]
+    @exclusivity(unchecked) var parts: [PartsKey: Parts] = [:]
+    @exclusivity(unchecked) var deliveries: [Int64: Deliveries] = [:]
     private let addTriggers, addParts, addDeliveries: Statement
 
     init(_ database: Database) throws(SQLiteError) {
@@ -93,6 +93,32 @@ final class Tallies {
             ])
         }
         clear()
+    }
+
+    func count(_ key: Int64, captured: Bool) {
+        func add(_ tally: inout Triggers) {
+            tally.triggers += 1
+            if !captured { tally.missed += 1 }
+            tally.last = max(tally.last, key & Schema.sequenceMask)
+        }
+        add(&triggers[key >> Schema.sequenceBits, default: .init()])
+    }
+
+    func count(_ key: Int64, _ outcome: Int64, _ context: Int64) {
+        func add(_ tally: inout Parts) {
+            tally.add(outcome, 1)
+            tally.last = max(tally.last, key & Schema.sequenceMask)
+        }
+        add(&parts[PartsKey(source: key >> Schema.sequenceBits, context: context), default: .init()])
+    }
+
+    /// One delivery more, or fewer, in `state`.
+    func count(_ channel: Int64, state: Int64, intended: Int64, by amount: Int64 = 1) {
+        func add(_ tally: inout Deliveries) {
+            tally.intended += intended
+            tally.add(state, amount)
+        }
+        add(&deliveries[channel, default: .init()])
     }
 
     func clear() {

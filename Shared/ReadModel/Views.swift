@@ -1,126 +1,46 @@
-// The messages of which a plant writes one or more for each part, read in place: nothing is copied or allocated.
+import CPlantEvents
 
-/// What every record says of itself, as far as a fold needs it.
-struct MetaView {
-    var site = Bytes.none
-    var topic = Bytes.none
-    var partition: Int64 = 0
-    var epoch: UInt64 = 0
-    var sequence: UInt64 = 0
-    var occurredAtUs: Int64 = 0
-    var recordedAtUs: Int64 = 0
-    var subject = Bytes.none
-    var instance = Bytes.none
-    var mustUnderstand = false
-    private var hasRecordID = false
+// The messages of which a plant writes one or more for each part, as libprotobuf-c leaves them in a chunk's arena.
 
-    init(_ bytes: Bytes, _ memo: inout MetaMemo) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        var seen = Once()
-        while try wire.next() {
-            switch wire.field {
-            case 1:
-                try seen.mark(1)
-                try readOrigin(try wire.message())
-            case 2: hasRecordID = try !wire.string().isEmpty
-            case 3:
-                try seen.mark(3)
-                try Self.checkOrigin(try wire.message())
-            case 4: occurredAtUs = try wire.int64()
-            case 5: recordedAtUs = try wire.int64()
-            case 6:
-                try seen.mark(6)
-                let place = try wire.message()
-                if !place.equals(memo.place) {
-                    try Self.checkPlace(place)
-                    memo.place = [UInt8](place)
-                }
-            case 7: subject = try wire.string()
-            case 8, 9, 11: _ = try wire.string()
-            case 10:
-                try seen.mark(10)
-                let producer = try wire.message()
-                if !producer.equals(memo.producer) {
-                    memo.instance = try Self.instance(of: producer)
-                    memo.producer = [UInt8](producer)
-                }
-                instance = Bytes(rebasing: producer[memo.instance])
-            case 12: mustUnderstand = try wire.uint64() != 0
-            default: try wire.skip()
-            }
-        }
-        // The same rules as the codec's; it then words the refusal.
-        guard !site.isEmpty, !topic.isEmpty, epoch > 0, hasRecordID, recordedAtUs > 0 else { throw UnusualEncoding() }
-        guard epoch <= Int64.max, sequence < Int64.max else { throw UnusualEncoding() }
-    }
+typealias FrameView = UnsafePointer<Plant__FrameCaptured>
+typealias EvidenceView = UnsafePointer<Plant__EvidenceStored>
+typealias PartView = UnsafePointer<Plant__PartInspected>
+typealias DefectView = UnsafeMutablePointer<Plant__Defect>
+typealias IntentView = UnsafePointer<Plant__DeliveryIntended>
+typealias ConfirmedView = UnsafePointer<Plant__DeliveryConfirmed>
+typealias MessageView = UnsafeMutablePointer<ProtobufCMessage>
 
-    private mutating func readOrigin(_ bytes: Bytes) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        while try wire.next() {
-            switch wire.field {
-            case 1: site = try wire.string()
-            case 2: topic = try wire.string()
-            case 3: partition = try wire.int32()
-            case 4: epoch = try wire.uint64()
-            case 5: sequence = try wire.uint64()
-            default: try wire.skip()
-            }
-        }
-    }
-
-    private static func checkOrigin(_ bytes: Bytes) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        while try wire.next() {
-            switch wire.field {
-            case 1, 2: _ = try wire.string()
-            case 3, 4, 5: _ = try wire.uint64()
-            default: try wire.skip()
-            }
-        }
-    }
-
-    private static func checkPlace(_ bytes: Bytes) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        while try wire.next() {
-            guard wire.field <= 5 else { throw UnusualEncoding() }
-            _ = try wire.string()
-        }
-    }
-
-    /// Where in the producer's bytes its instance stands.
-    private static func instance(of producer: Bytes) throws(UnusualEncoding) -> Range<Int> {
-        var wire = try Wire(producer)
-        var instance = 0..<0
-        while try wire.next() {
-            switch wire.field {
-            case 1, 3: _ = try wire.string()
-            case 2:
-                let text = try wire.string()
-                instance = wire.position - text.count..<wire.position
-            default: try wire.skip()
-            }
-        }
-        return instance
-    }
-}
-
-/// What the records of one writer repeat: found sound once, recognised by comparing.
-struct MetaMemo {
-    var place: [UInt8] = []
-    var producer: [UInt8] = []
-    /// Where the instance stands in `producer`.
-    var instance = 0..<0
-}
-
-/// Nested messages that may come only once: twice would mean that they are merged, which the codec does.
-struct Once {
-    private var seen: UInt32 = 0
-
+extension ProtobufCBinaryData {
     @inline(__always)
-    mutating func mark(_ field: UInt32) throws(UnusualEncoding) {
-        guard seen & (1 << field) == 0 else { throw UnusualEncoding() }
-        seen |= 1 << field
+    var bytes: Bytes { Bytes(start: data, count: len) }
+}
+
+/// What every record says of itself, as far as a fold needs it; checked by the codec's rules.
+struct MetaView {
+    private let meta: UnsafePointer<Plant__Meta>
+    private let origin: UnsafePointer<Plant__Origin>
+    /// Who wrote the record.
+    let instance: Bytes
+
+    /// Nil when the codec has something to say about it.
+    init?(_ meta: UnsafePointer<Plant__Meta>, instance: Bytes) {
+        guard let origin = meta.pointee.origin, origin.pointee.site.len > 0, origin.pointee.topic.len > 0,
+            meta.pointee.record_id.len > 0, meta.pointee.recorded_at_us > 0,
+            (1...UInt64(Int64.max)).contains(origin.pointee.epoch), origin.pointee.sequence < UInt64(Int64.max)
+        else { return nil }
+        self.meta = meta
+        self.origin = UnsafePointer(origin)
+        self.instance = instance
     }
+
+    var site: Bytes { origin.pointee.site.bytes }
+    var topic: Bytes { origin.pointee.topic.bytes }
+    var partition: Int64 { Int64(origin.pointee.partition) }
+    var epoch: UInt64 { origin.pointee.epoch }
+    var sequence: UInt64 { origin.pointee.sequence }
+    var occurredAtUs: Int64 { meta.pointee.occurred_at_us }
+    var subject: Bytes { meta.pointee.subject.bytes }
+    var mustUnderstand: Bool { meta.pointee.must_understand != 0 }
 }
 
 /// `TriggerId`.
@@ -131,18 +51,17 @@ struct TriggerView {
 
     init() {}
 
-    init(_ bytes: Bytes) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        while try wire.next() {
-            switch wire.field {
-            case 1: station = try wire.string()
-            case 2: session = try wire.uint64()
-            case 3: sequence = try wire.uint64()
-            default: try wire.skip()
-            }
-        }
-        guard session <= Int64.max, sequence <= Schema.sequenceMask else { throw UnusualEncoding() }
+    @inline(__always)
+    init(_ trigger: UnsafeMutablePointer<Plant__TriggerId>?) {
+        guard let trigger else { return }
+        station = trigger.pointee.station.bytes
+        session = trigger.pointee.session
+        sequence = trigger.pointee.sequence
     }
+
+    /// Whether it fits the model's key.
+    @inline(__always)
+    var isWithinLimits: Bool { session <= UInt64(Int64.max) && sequence <= UInt64(Schema.sequenceMask) }
 
     /// Whether `id` is the three joined by "/", the id of a part whose serial number was not read.
     func isNamed(_ id: Bytes) -> Bool {
@@ -166,166 +85,100 @@ struct TriggerView {
     }
 }
 
-/// `FrameCaptured`.
-struct FrameView {
-    var trigger = TriggerView()
-    var triggeredAtUs: Int64 = 0
-    var deviceTimeUs: Int64 = 0
-    var width: Int64 = 0
-    var height: Int64 = 0
-    var pixelFormat: Int64 = 0
-    var pixelsSha256 = Bytes.none
-    var sourceName = Bytes.none
+/// One event of a record, checked and ready to be folded; it points into the chunk's arena.
+enum ReadEvent {
+    case frame(FrameView)
+    case evidence(EvidenceView)
+    case part(PartView)
+    /// An intent to report yield, told for each part.
+    case yield(IntentView)
+    case confirmed(ConfirmedView)
+    /// A kind that leaves no row.
+    case counted
+    /// A kind that SwiftProtobuf reads.
+    case rare
+    /// A kind from a newer writer.
+    case unknown
 
-    init(_ bytes: Bytes) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        var seen = Once()
-        while try wire.next() {
-            switch wire.field {
-            case 1:
-                try seen.mark(1)
-                trigger = try TriggerView(try wire.message())
-            case 2: triggeredAtUs = try wire.int64()
-            case 3: deviceTimeUs = try wire.int64()
-            case 4: width = try wire.int32()
-            case 5: height = try wire.int32()
-            case 6: pixelFormat = try wire.int32()
-            case 7: pixelsSha256 = try wire.string()
-            case 8: sourceName = try wire.string()
-            default: try wire.skip()
-            }
+    @inline(__always)
+    init(_ message: MessageView, of topic: PlantTopic) {
+        let event = UnsafeRawPointer(message)
+        switch topic {
+        case PLANT_FRAMES: self = Self.frames(event.assumingMemoryBound(to: Plant__FrameRecord__Event.self))
+        case PLANT_INSPECTIONS:
+            self = Self.inspections(event.assumingMemoryBound(to: Plant__InspectionRecord__Event.self))
+        case PLANT_DELIVERIES: self = Self.deliveries(event.assumingMemoryBound(to: Plant__DeliveryRecord__Event.self))
+        default:
+            // The kinds of the other topics are all rare, and all events are laid out as these.
+            let event = event.assumingMemoryBound(to: Plant__AlarmRecord__Event.self)
+            self = event.pointee.kind_case == PLANT__ALARM_RECORD__EVENT__KIND__NOT_SET ? .unknown : .rare
+        }
+    }
+
+    @inline(__always)
+    private static func frames(_ event: UnsafePointer<Plant__FrameRecord__Event>) -> ReadEvent {
+        switch event.pointee.kind_case {
+        case PLANT__FRAME_RECORD__EVENT__KIND_FRAME_CAPTURED: .frame(FrameView(event.pointee.frame_captured))
+        case PLANT__FRAME_RECORD__EVENT__KIND_EVIDENCE_STORED: .evidence(EvidenceView(event.pointee.evidence_stored))
+        case PLANT__FRAME_RECORD__EVENT__KIND__NOT_SET: .unknown
+        default: .rare
+        }
+    }
+
+    @inline(__always)
+    private static func inspections(_ event: UnsafePointer<Plant__InspectionRecord__Event>) -> ReadEvent {
+        switch event.pointee.kind_case {
+        case PLANT__INSPECTION_RECORD__EVENT__KIND_PART_INSPECTED: .part(PartView(event.pointee.part_inspected))
+        case PLANT__INSPECTION_RECORD__EVENT__KIND__NOT_SET: .unknown
+        default: .rare
+        }
+    }
+
+    @inline(__always)
+    private static func deliveries(_ event: UnsafePointer<Plant__DeliveryRecord__Event>) -> ReadEvent {
+        switch event.pointee.kind_case {
+        case PLANT__DELIVERY_RECORD__EVENT__KIND_DELIVERY_INTENDED:
+            event.pointee.delivery_intended.pointee.effect_case == PLANT__DELIVERY_INTENDED__EFFECT_ORDER_YIELD
+                ? .yield(IntentView(event.pointee.delivery_intended)) : .rare
+        case PLANT__DELIVERY_RECORD__EVENT__KIND_DELIVERY_CONFIRMED:
+            .confirmed(ConfirmedView(event.pointee.delivery_confirmed))
+        case PLANT__DELIVERY_RECORD__EVENT__KIND_PARTS_COUNTED: .counted
+        case PLANT__DELIVERY_RECORD__EVENT__KIND__NOT_SET: .unknown
+        default: .rare
+        }
+    }
+
+    /// Whether its numbers fit the model.
+    var isWithinLimits: Bool {
+        switch self {
+        case .frame(let frame): TriggerView(frame.pointee.trigger).isWithinLimits
+        case .evidence(let evidence): TriggerView(evidence.pointee.trigger).isWithinLimits
+        case .part(let part): TriggerView(part.pointee.trigger).isWithinLimits
+        case .yield, .confirmed, .counted, .rare, .unknown: true
         }
     }
 }
 
-/// `EvidenceStored`.
-struct EvidenceView {
-    var trigger = TriggerView()
-    var pixelsSha256 = Bytes.none
-    var storedSha256 = Bytes.none
-    var lossless = false
-    var mediaType = Bytes.none
-    var storedBytes: UInt64 = 0
+/// What a delivery does at its peer; the raw value is the field number in `DeliveryIntended`.
+enum Effect: Int64 {
+    /// From a newer writer.
+    case unknown = 0
+    case lotHold = 4
+    case orderQualityStatus = 5
+    case orderYield = 6
+    case qualityNotification = 7
+    case stockBlock = 8
+    case orderConfirmation = 9
 
-    init(_ bytes: Bytes) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        var seen = Once()
-        while try wire.next() {
-            switch wire.field {
-            case 1:
-                try seen.mark(1)
-                trigger = try TriggerView(try wire.message())
-            case 2: pixelsSha256 = try wire.string()
-            case 3: storedSha256 = try wire.string()
-            case 4: lossless = try wire.uint64() != 0
-            case 5: mediaType = try wire.string()
-            case 6: storedBytes = try wire.uint64()
-            default: try wire.skip()
-            }
-        }
-    }
-}
-
-/// `PartInspected`.
-struct PartView {
-    /// The whole message, to read its defects from.
-    let message: Bytes
-    var partID = Bytes.none
-    var trigger = TriggerView()
-    var pixelsSha256 = Bytes.none
-    var context = Bytes.none
-    var verdict: Int64 = 0
-    var score = 0.0
-    var confidence = 0.0
-    var defects = 0
-    var rejectionReason = Bytes.none
-    var recipeSha256 = Bytes.none
-    var triggeredAtUs: Int64 = 0
-    var decidedAtUs: Int64 = 0
-
-    static let defectField = 9
-
-    init(_ bytes: Bytes) throws(UnusualEncoding) {
-        message = bytes
-        var wire = try Wire(bytes)
-        var seen = Once()
-        while try wire.next() {
-            switch wire.field {
-            case 1: partID = try wire.string()
-            case 2:
-                try seen.mark(2)
-                trigger = try TriggerView(try wire.message())
-            case 3:
-                try seen.mark(3)
-                try Self.checkOrigin(try wire.message())
-            case 4: pixelsSha256 = try wire.string()
-            case 5:
-                try seen.mark(5)
-                context = try wire.message()
-            case 6: verdict = try wire.int32()
-            case 7: score = try wire.double()
-            case 8: confidence = try wire.double()
-            case Self.defectField:
-                _ = try DefectView(try wire.message())
-                defects += 1
-            case 10: rejectionReason = try wire.string()
-            case 11: _ = try wire.string()
-            case 12: recipeSha256 = try wire.string()
-            case 13: triggeredAtUs = try wire.int64()
-            case 14: decidedAtUs = try wire.int64()
-            case 15: try Self.checkTiming(try wire.message())
-            case 16: _ = try wire.string()
-            default: try wire.skip()
-            }
-        }
-    }
-
-    private static func checkOrigin(_ bytes: Bytes) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        while try wire.next() {
-            switch wire.field {
-            case 1, 2: _ = try wire.string()
-            case 3, 4, 5: _ = try wire.uint64()
-            default: try wire.skip()
-            }
-        }
-    }
-
-    private static func checkTiming(_ bytes: Bytes) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        while try wire.next() {
-            switch wire.field {
-            case 1: _ = try wire.string()
-            case 2: _ = try wire.uint64()
-            default: try wire.skip()
-            }
-        }
-    }
-}
-
-/// `Defect`.
-struct DefectView {
-    var category = Bytes.none
-    var x = 0.0
-    var y = 0.0
-    var width = 0.0
-    var height = 0.0
-    var area = 0.0
-    var score = 0.0
-
-    init(_ bytes: Bytes) throws(UnusualEncoding) {
-        var wire = try Wire(bytes)
-        while try wire.next() {
-            switch wire.field {
-            case 1: category = try wire.string()
-            case 2: x = try wire.float()
-            case 3: y = try wire.float()
-            case 4: width = try wire.float()
-            case 5: height = try wire.float()
-            case 6: area = try wire.float()
-            case 7: score = try wire.float()
-            default: try wire.skip()
-            }
+    var name: String {
+        switch self {
+        case .unknown: "unknown"
+        case .lotHold: "lot_hold"
+        case .orderQualityStatus: "order_quality_status"
+        case .orderYield: "order_yield"
+        case .qualityNotification: "quality_notification"
+        case .stockBlock: "stock_block"
+        case .orderConfirmation: "order_confirmation"
         }
     }
 }

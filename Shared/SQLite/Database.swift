@@ -28,9 +28,23 @@ package struct SQLiteError: Error, Equatable, CustomStringConvertible {
     package var isBusy: Bool { code & 0xff == SQLITE_BUSY || code & 0xff == SQLITE_LOCKED }
     /// The file is not, or no longer, a sound database.
     package var isCorrupt: Bool { code & 0xff == SQLITE_CORRUPT || code & 0xff == SQLITE_NOTADB }
+    /// The statement does not fit the file's tables.
+    package var isMismatch: Bool { code & 0xff == SQLITE_ERROR }
+
+    /// A statement that is right for a sound file did not fit this one: a table, a value or the right to write is not
+    /// what it was made with.
+    package var isUnfit: Bool {
+        [SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_READONLY].contains(code & 0xff)
+    }
+
+    /// A row with the same key is there already.
+    var isKeyConflict: Bool { keyConflicts.contains(code) }
 
     package var description: String { "SQLite error \(code): \(message) (\(context))" }
 }
+
+/// SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE and _ROWID, which Swift does not import (https://sqlite.org/rescode.html).
+private let keyConflicts: [Int32] = [1555, 2067, 2579]
 
 /// One connection to one SQLite file. Not thread safe: its owner (an actor or a lock) uses it from one place at a time.
 package final class Database {
@@ -76,10 +90,15 @@ package final class Database {
             try execute("COMMIT")
             return result
         } catch {
-            // A failed COMMIT or a full disk may have rolled back already; the first error is the one to tell.
+            // The first error is the one to tell.
             sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
             throw error
         }
+    }
+
+    /// Ends the transaction as if it had not begun; a failed COMMIT or a full disk may have done so already.
+    package func rollBack() throws(SQLiteError) {
+        if sqlite3_get_autocommit(handle) == 0 { try execute("ROLLBACK") }
     }
 
     /// Keeps `-wal` and `-shm` on disk when the last connection closes, so that readers never meet them vanishing.

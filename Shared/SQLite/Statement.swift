@@ -57,6 +57,25 @@ package final class Statement {
         }
     }
 
+    /// Binds UTF-8 without copying it: the bytes must stay until the statement has run, and the parameter be bound anew
+    /// before it runs again.
+    @inline(__always)
+    package func bind(_ index: Int32, lentText bytes: UnsafeRawBufferPointer) {
+        guard let start = bytes.baseAddress, !bytes.isEmpty else {
+            // A null pointer would bind NULL.
+            check(sqlite3_bind_text(handle, index, "", 0, Self.transient))
+            return
+        }
+        check(sqlite3_bind_text(handle, index, start.assumingMemoryBound(to: CChar.self), Int32(bytes.count), nil))
+    }
+
+    /// Binds a blob without copying it, under the same terms.
+    @inline(__always)
+    package func bind(_ index: Int32, lentBlob bytes: UnsafeRawBufferPointer) {
+        check(sqlite3_bind_blob(handle, index, bytes.baseAddress, Int32(bytes.count), nil))
+    }
+
+    @inline(__always)
     package func bindNull(_ index: Int32) {
         check(sqlite3_bind_null(handle, index))
     }
@@ -85,6 +104,20 @@ package final class Statement {
     package func run() throws(SQLiteError) {
         while try step() {}
         reset()
+    }
+
+    /// Runs an `INSERT OR FAIL` and returns how many rows went in: all, or those before one whose key is there already.
+    @inline(__always)
+    package func insert() throws(SQLiteError) -> Int {
+        let code = sqlite3_step(handle)
+        guard code != SQLITE_DONE else {
+            reset()
+            return database.changes
+        }
+        let failure = database.error(code, sql)
+        reset()
+        guard failure.isKeyConflict else { throw failure }
+        return database.changes
     }
 
     package var columnCount: Int32 { sqlite3_column_count(handle) }

@@ -1,4 +1,4 @@
-import EventLog
+package import EventLog
 import Logging
 import Metrics
 package import PlantCore
@@ -21,15 +21,14 @@ package actor DeciderHost<C: Core>: Service {
     private let topic: Topic
     private let partition: Int32
     private let writer: PartitionWriter<C.Record>
-    private let snapshots: SnapshotFile<C.State>
+    private let snapshots: SnapshotFile<C>
     private let bell = Doorbell()
     /// Rings when the core's state changed.
     package nonisolated let changes = Doorbell()
 
-    package private(set) var core: C
-    private var handled = HighWater()
+    private var decider: Decider<C>
     private var inputs = IntakePositions()
-    private var pending: [(record: C.Record, key: [UInt8])] = []
+    private var pending: [Decider<C>.Draft] = []
     /// Records decided, and of them durable, since the start.
     private var decidedCount = 0
     private var durableCount = 0
@@ -40,7 +39,7 @@ package actor DeciderHost<C: Core>: Service {
     private let waiting: Gauge
 
     package init(_ core: C, context: ServiceContext, topic: Topic, partition: Int32 = 0) {
-        self.core = core
+        decider = Decider(core, actor: context.service, place: context.place(line: "", station: ""))
         self.context = context
         self.topic = topic
         self.partition = partition
@@ -58,6 +57,8 @@ package actor DeciderHost<C: Core>: Service {
         waiting = Gauge(label: "lineledger_records_waiting", dimensions: [("topic", topic.rawValue)])
     }
 
+    package var core: C { decider.core }
+
     /// Where inputs were handled up to when the snapshot was taken; repeats after it are recognised.
     package var inputPositions: IntakePositions { inputs }
 
@@ -69,12 +70,10 @@ package actor DeciderHost<C: Core>: Service {
         )
         var from: Int64 = 0
         var fence = Fence()
-        var restored = core
-        var marks = HighWater()
+        var restored = decider
         switch snapshots.read(coreVersion: C.version) {
         case .found(let snapshot):
-            restored.state = snapshot.state
-            marks = snapshot.handled
+            restored.restore(snapshot.state, handled: snapshot.handled)
             inputs = snapshot.inputs
             from = snapshot.ownOffset
             fence = snapshot.ownFence
@@ -89,12 +88,10 @@ package actor DeciderHost<C: Core>: Service {
         var replayed = 0
         try await writer.takeOver(from: from, fence: fence, nowUs: context.nowUs) { record, _ in
             guard let record else { return }
-            restored.evolve(with: record)
-            if record.meta.hasCause { marks.raise(to: record.meta.cause) }
+            restored.replay(record)
             replayed += 1
         }
-        core = restored
-        handled = marks
+        decider = restored
         context.logger.info(
             "took over",
             metadata: ["topic": "\(topic.rawValue)", "partition": "\(partition)", "replayed": "\(replayed)"]
@@ -104,36 +101,26 @@ package actor DeciderHost<C: Core>: Service {
     /// Decides on an input; `cause` is the origin of the record it came from, and an input whose cause was handled
     /// before is recognised. Returns the record as it will be appended; nil when nothing follows.
     @discardableResult
-    package func submit(_ input: C.Input, cause: Origin? = nil) async throws -> C.Record? {
+    package func submit(
+        _ input: C.Input,
+        cause: Origin? = nil,
+        askedBy: String? = nil
+    ) async throws -> C.Record? {
         if pending.count >= Self.pendingLimit { try await durable(upTo: decidedCount - Self.pendingLimit / 2) }
         if let failure { throw failure }
-        if let cause {
-            if handled.covers(cause) { return nil }
-            handled.raise(to: cause)
-        }
-        guard let step = core.decide(input, nowUs: context.nowUs()) else { return nil }
-        var record = C.Record()
-        record.meta = .with {
-            $0.recordID = step.recordID
-            if let cause { $0.cause = cause }
-            $0.occurredAtUs = step.occurredAtUs
-            $0.place = context.place(line: step.line, station: step.station)
-            $0.subject = step.subject
-            $0.correlationID = step.correlationID
-            $0.actor = context.service
-            $0.mustUnderstand = step.mustUnderstand
-        }
-        record.events = step.kinds.map { C.Record.Event($0) }
-        core.evolve(with: record)
-        pending.append((record, Array(step.key.utf8)))
+        let nowUs = context.nowUs()
+        guard let draft = decider.take(input, cause: cause, askedBy: askedBy, nowUs: nowUs) else { return nil }
+        pending.append(draft)
         decidedCount += 1
         bell.ring()
         changes.ring()
-        return record
+        return draft.record
     }
 
     /// Whether the input record named by `origin` was handled before.
-    package func covers(_ origin: Origin) -> Bool { handled.covers(origin) }
+    package func covers(_ origin: Origin, askedBy: String? = nil) -> Bool {
+        decider.covers(origin, askedBy: askedBy)
+    }
 
     /// Returns when everything decided so far is durable.
     package func durable() async throws {
@@ -195,10 +182,7 @@ package actor DeciderHost<C: Core>: Service {
         guard pending.isEmpty else { return }
         let position = await writer.position
         guard pending.isEmpty else { return }
-        let snapshot = Snapshot(
-            coreVersion: C.version,
-            state: core.state,
-            handled: handled,
+        let snapshot = decider.snapshot(
             ownOffset: position.nextOffset,
             ownFence: position.fence,
             inputs: inputs

@@ -17,11 +17,13 @@ package struct DeliveryParts {
     ) async throws {
         let host = DeciderHost(DeliveryCore(dialect: dialect), context: context, topic: topic)
         try await host.restore()
+        context.desk.register(host)
         let intake = Intake(
             context,
             topics: [.inspections, .production],
             from: await host.inputPositions,
-            parker: Parker(context)
+            parker: Parker(context),
+            owner: .decider { try await host.durable() }
         )
         let delivery = await DeliveryLoop(context, peer: peer, host: host)
         parts = [host, delivery, DeliveryIntake(host: host, intake: intake)]
@@ -51,10 +53,13 @@ private struct DeliveryIntake: Service {
                 }
                 for incoming in batch.records {
                     let cause = incoming.record.meta.origin
+                    let person = incoming.askedBy
                     switch incoming.record {
-                    case .inspections(let record): try await host.submit(.inspections(record), cause: cause)
-                    case .production(let record): try await host.submit(.production(record), cause: cause)
-                    case .frames, .materials, .deliveries, .alarms: break
+                    case .inspections(let record):
+                        try await host.submit(.inspections(record), cause: cause, askedBy: person)
+                    case .production(let record):
+                        try await host.submit(.production(record), cause: cause, askedBy: person)
+                    case .frames, .materials, .deliveries, .alarms, .parked: break
                     }
                 }
                 await host.handled(upTo: batch.positions)

@@ -66,15 +66,11 @@ package struct AdoptionLoop<Kind: Sendable, C: Core>: Service {
 /// An intent is carried out only when it is durable. After a restart, and after any doubt, the peer is asked before the
 /// intent is sent again (I4).
 package actor DeliveryLoop: Service {
-    private static var concurrentCalls: Int { 8 }
-
     private let context: ServiceContext
     private let peer: any OutboundPeer
     private let host: DeciderHost<DeliveryCore>
-    private var inFlight: Set<String> = []
-    /// Intents that may have been sent before: all that were open at the start, and those in doubt.
-    private var doubtful: Set<String>
-    private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(5))
+    private var dispatch: DeliveryDispatch
+    private let startedAt = ContinuousClock.now
     private let bell: Doorbell
     private let delivered: Counter
     private let failures: Counter
@@ -84,7 +80,7 @@ package actor DeliveryLoop: Service {
         self.peer = peer
         self.host = host
         bell = host.changes
-        doubtful = Set(await host.core.openIntentIDs)
+        dispatch = DeliveryDispatch(open: await host.core.openIntentIDs, nowUs: 0)
         delivered = Counter(label: "lineledger_deliveries_confirmed_total")
         failures = Counter(label: "lineledger_delivery_calls_failed_total")
     }
@@ -102,63 +98,61 @@ package actor DeliveryLoop: Service {
     private func deliverForever() async throws {
         try await withThrowingDiscardingTaskGroup { group in
             while !Task.isCancelled {
-                let core = await host.core
-                let limit = core.state.isPeerLost ? 1 : Self.concurrentCalls
-                let due = core.due(limit: limit + inFlight.count).filter { !inFlight.contains($0.intentID) }
-                    .prefix(max(0, limit - inFlight.count))
+                let due = dispatch.start(await host.core)
                 if due.isEmpty {
                     await bell.wait()
                     continue
                 }
                 try await host.durable()
-                for intent in due {
-                    inFlight.insert(intent.intentID)
-                    group.addTask { try await self.carryOut(intent) }
-                }
+                for intent in due { group.addTask { try await self.carryOut(intent) } }
             }
         }
     }
 
     private func carryOut(_ intent: DeliveryIntended) async throws {
         defer {
-            inFlight.remove(intent.intentID)
+            dispatch.finish(intent.intentID)
             bell.ring()
         }
-        do {
-            let outcome = try await attempt(intent)
-            doubtful.remove(intent.intentID)
-            backoff.reset()
-            try await host.submit(.peerRestored)
-            try await host.submit(.outcome(intentID: intent.intentID, outcome))
-            delivered.increment()
-        } catch let failure as PeerFailure {
-            failures.increment()
-            try await settle(intent, failure)
-        }
-    }
-
-    private func attempt(_ intent: DeliveryIntended) async throws(PeerFailure) -> DeliveryCore.Outcome {
-        if doubtful.contains(intent.intentID), let receipt = try await peer.lookUp(intent) {
-            return .confirmed(reference: receipt.reference, foundByLookUp: true)
-        }
-        // From here on it may have been done, whatever we hear.
-        doubtful.insert(intent.intentID)
-        let receipt = try await peer.deliver(intent)
-        return .confirmed(reference: receipt.reference, foundByLookUp: false)
-    }
-
-    private func settle(_ intent: DeliveryIntended, _ failure: PeerFailure) async throws {
-        switch failure {
+        let answer = try await attempt(intent)
+        switch answer {
+        case .carriedOut: delivered.increment()
         case .refused(let reason):
-            doubtful.remove(intent.intentID)
+            failures.increment()
             context.logger.error(
                 "delivery refused",
                 metadata: ["intent": "\(intent.intentID)", "reason": "\(reason)"]
             )
-            try await host.submit(.outcome(intentID: intent.intentID, .refused(reason: reason)))
-        case .unreachable(let reason), .inDoubt(let reason):
-            try await host.submit(.peerLost(reason: reason))
-            try await Task.sleep(for: backoff.next())
+        case .unanswered: failures.increment()
         }
+        let (inputs, pauseUs) = dispatch.settle(intent.intentID, answer)
+        for input in inputs { try await host.submit(input) }
+        if pauseUs > 0 { try await Task.sleep(for: .microseconds(pauseUs)) }
+    }
+
+    private func attempt(_ intent: DeliveryIntended) async throws -> DeliveryDispatch.Answer {
+        while case .wait(let untilUs) = dispatch.call(for: intent.intentID, nowUs: uptimeUs) {
+            try await Task.sleep(for: .microseconds(max(1, untilUs - uptimeUs)))
+        }
+        do throws(PeerFailure) {
+            if dispatch.call(for: intent.intentID, nowUs: uptimeUs) == .lookUp,
+                let receipt = try await peer.lookUp(intent)
+            {
+                return .carriedOut(reference: receipt.reference, foundByLookUp: true)
+            }
+            dispatch.sending(intent.intentID, nowUs: uptimeUs)
+            return .carriedOut(reference: try await peer.deliver(intent).reference, foundByLookUp: false)
+        } catch {
+            switch error {
+            case .refused(let reason): return .refused(reason: reason)
+            case .unreachable(let reason), .inDoubt(let reason): return .unanswered(reason: reason)
+            }
+        }
+    }
+
+    /// Microseconds since the loop was made, by a clock that nobody sets.
+    private var uptimeUs: Int64 {
+        let (seconds, attoseconds) = startedAt.duration(to: .now).components
+        return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
     }
 }

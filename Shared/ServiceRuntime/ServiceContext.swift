@@ -16,6 +16,8 @@ package struct ServiceContext: Sendable {
     package let nowUs: @Sendable () -> Int64
     /// The process' environment, where secrets are.
     package let environment: [String: String]
+    /// Where people's requests about set-aside work come in.
+    package let desk = ParkedDesk()
 
     package static let build = "0.1.0"
 

@@ -20,7 +20,6 @@ extension PlantFile {
 
 /// Where the services of one plant keep what is not in the log; all of it can be had again from the log and the evidence.
 extension ServiceContext {
-    package var evidenceDirectory: String { "\(plant.state)/evidence" }
     package var readModelPath: String { plant.readModelPath }
 
     /// The pixels' way from camera-ingest to inspector on one host.
@@ -33,7 +32,7 @@ extension ServiceContext {
     /// The store of judged pictures.
     package func openEvidence() throws -> EvidenceStore {
         do {
-            return try EvidenceStore(directory: evidenceDirectory, budgetBytes: Int(plant.evidence.budgetBytes))
+            return try EvidenceStore(directory: plant.evidencePath, budgetBytes: Int(plant.evidence.budgetBytes))
         } catch {
             throw ServiceProgram.Stop.unreachable("\(error)")
         }
@@ -41,6 +40,8 @@ extension ServiceContext {
 }
 
 extension PlantFile {
-    /// The projector's read model.
-    package var readModelPath: String { "\(state)/read-model.sqlite" }
+    /// The folder of the kept pictures.
+    package var evidencePath: String { "\(state)/evidence" }
+    /// The folder of the projector's read models, one file a generation.
+    package var readModelPath: String { "\(state)/read-model" }
 }

@@ -64,6 +64,10 @@ package enum ServiceProgram {
         } catch let error as PlantFileError {
             FileHandle.standardError.write(Data("\(error)\n".utf8))
             throw ExitCode(2)
+        } catch LogFailure.writerExists(let reason) {
+            let text = "another instance of it writes this log: \(reason). This one has stopped; run one of the two"
+            FileHandle.standardError.write(Data("\(program.rawValue): \(text)\n".utf8))
+            throw ExitCode(3)
         } catch let failure as any Error & CustomStringConvertible
             where failure is LogFailure || failure is HealthServerError
         {
@@ -91,7 +95,7 @@ package enum ServiceProgram {
         }
         let metrics = PrometheusMetrics()
         MetricsSystem.bootstrap(metrics)
-        let log = try openLog(plant.log)
+        let log = try plant.connectLog(as: program.rawValue, environment: environment)
         let context = ServiceContext(
             service: program.rawValue,
             instance: UUID().uuidString.lowercased(),
@@ -102,6 +106,7 @@ package enum ServiceProgram {
             environment: environment
         )
         let composition = try await composed(context, compose)
+        let management = context.desk.isEmpty ? nil : try ParkedRoutes(context)
         let server = HealthServer(
             service: program.rawValue,
             host: HealthServer.host(environment),
@@ -109,7 +114,10 @@ package enum ServiceProgram {
             checks: composition.checks,
             metrics: metrics,
             logger: logger,
-            routes: composition.routes
+            routes: { router in
+                composition.routes(router)
+                management?.add(to: router)
+            }
         )
         var configuration = ServiceGroupConfiguration(
             services: ([LogLife(log: log), server] + composition.parts).map { .init(service: $0) },
@@ -132,6 +140,8 @@ extension ServiceProgram {
         var backoff = Backoff()
         while true {
             do {
+                // Parts of an attempt that failed are nobody's to ask.
+                context.desk.clear()
                 return try await compose(context)
             } catch let failure as LogFailure where failure.isRetriable {
                 context.logger.error(

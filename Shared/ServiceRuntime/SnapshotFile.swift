@@ -1,28 +1,17 @@
 import Crypto
 import EventLog
 import Foundation
-import PlantEvents
-
-/// A decider's state at a place in its own history, kept so that a start need not replay everything.
-struct Snapshot<State: Codable & Sendable>: Codable, Sendable {
-    var coreVersion: Int
-    var state: State
-    /// How far each input stream is handled.
-    var handled: HighWater
-    /// Own history is read on from here.
-    var ownOffset: Int64
-    var ownFence: Fence
-    /// Inputs are read on from here.
-    var inputs: IntakePositions
-}
+import PlantCore
 
 /// One snapshot on disk: a line with the SHA-256 of the rest, then JSON. A missing, damaged or older one is simply not
 /// used; the log has everything.
-struct SnapshotFile<State: Codable & Sendable>: Sendable {
+struct SnapshotFile<C: Core>: Sendable {
+    typealias Snapshot = Decider<C>.Snapshot<IntakePositions>
+
     let path: String
 
     enum Reading {
-        case found(Snapshot<State>)
+        case found(Snapshot)
         case absent
         /// Not usable; the text says why.
         case unusable(String)
@@ -36,7 +25,7 @@ struct SnapshotFile<State: Codable & Sendable>: Sendable {
             return .unusable("checksum does not match")
         }
         do {
-            let snapshot = try JSONDecoder().decode(Snapshot<State>.self, from: body)
+            let snapshot = try JSONDecoder().decode(Snapshot.self, from: body)
             guard snapshot.coreVersion == coreVersion else {
                 return .unusable("core version \(snapshot.coreVersion); this build has \(coreVersion)")
             }
@@ -47,7 +36,7 @@ struct SnapshotFile<State: Codable & Sendable>: Sendable {
     }
 
     /// Replaces the snapshot atomically.
-    func write(_ snapshot: Snapshot<State>) throws {
+    func write(_ snapshot: Snapshot) throws {
         let body = try JSONEncoder().encode(snapshot)
         let folder = (path as NSString).deletingLastPathComponent
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

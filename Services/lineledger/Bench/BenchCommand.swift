@@ -1,37 +1,13 @@
 import ArgumentParser
 import Foundation
-import ReadModel
-import ServiceRuntime
 
 /// Speed as ratios within one run, with the command and the machine in the output.
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure this machine: rebuild speed beside a bare SQLite loop.",
+        abstract: "Measure this machine: rebuild and log speed beside bare loops.",
         discussion: "Example: lineledger bench replay --parts 100000 --json",
-        subcommands: [Replay.self]
+        subcommands: [ReplayCommand.self, LogCommand.self, UplinkBenchCommand.self]
     )
-
-    struct Replay: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Rebuild speed beside a bare SQLite loop that writes the same rows and indexes."
-        )
-
-        @Option(help: "Event chains (trigger to delivery) to make and replay.")
-        var parts = 100_000
-
-        @Flag(help: "One JSON object on standard output.")
-        var json = false
-
-        func run() async throws {
-            Terminal.complain("replaying \(parts) event chains …")
-            let result = try ReplayBench.run(parts: parts, clockUs: ServiceProgram.wallClock)
-            if json {
-                Terminal.say(String(decoding: try Queries.json(result), as: UTF8.self))
-            } else {
-                Terminal.say(result.text)
-            }
-        }
-    }
 }
 
 /// The machine a figure was measured on.
@@ -43,5 +19,20 @@ enum Machine {
         let info = ProcessInfo.processInfo
         return "\(model ?? "unknown processor"), \(info.activeProcessorCount) cores, "
             + "\(info.physicalMemory >> 30) GiB, \(info.operatingSystemVersionString)"
+    }
+
+    /// The command as it was typed.
+    static var command: String { CommandLine.arguments.joined(separator: " ") }
+
+    /// A clock that is never set, microseconds.
+    static func wallUs() -> Int64 { read(CLOCK_MONOTONIC) }
+
+    /// Processor time of all threads of this process, microseconds.
+    static func cpuUs() -> Int64 { read(CLOCK_PROCESS_CPUTIME_ID) }
+
+    private static func read(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
     }
 }

@@ -100,7 +100,7 @@ struct DemoFindings {
     }
 
     private func rebuild() async throws -> DemoReport.RebuildResult {
-        let log = try openLog(plant.log)
+        let log = try plant.connectLog(as: "lineledger", environment: ProcessInfo.processInfo.environment)
         let result = try await Rebuilder(log: log, plant: plant).rebuild(into: "\(plant.state)/rebuilt.sqlite")
         await log.close()
         return .init(

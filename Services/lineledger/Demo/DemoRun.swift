@@ -120,7 +120,7 @@ struct DemoRun {
             await supervisor.stop(program.name)
         }
         // The projector reads what the others wrote last, then stops; live and log then agree.
-        let log = try openLog(plant.log)
+        let log = try plant.connectLog(as: "lineledger", environment: ProcessInfo.processInfo.environment)
         let deadline = ContinuousClock.now + Self.settleLimit
         while ContinuousClock.now < deadline, try await lag(log) > 0 { try await Task.sleep(for: Self.watchEvery) }
         await log.close()
@@ -129,7 +129,7 @@ struct DemoRun {
     }
 
     private func lag(_ log: any EventLog) async throws -> Int64 {
-        let inputs = try Queries(path: plant.readModelPath).stated().positions
+        let inputs = try Queries(path: plant.readModelPath).positions()
         var lag: Int64 = 0
         for (place, position) in inputs { lag += try await log.endOffset(of: place) - position }
         return lag

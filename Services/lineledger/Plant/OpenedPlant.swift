@@ -1,6 +1,6 @@
 import ArgumentParser
 import EventLog
-import KafkaLog
+import Foundation
 import PlantEvents
 import ServiceRuntime
 
@@ -13,13 +13,18 @@ struct PlantOption: ParsableArguments {
 }
 
 extension PlantFile {
-    /// Opens the plant's log; where that fails the command ends with 3.
-    func openLogOrExit() throws -> any EventLog {
+    /// Opens the plant's log as the command line's own principal; where that fails the command ends with 3, with 2 where the
+    /// plant file is to blame.
+    func openLogOrExit(as service: String = "lineledger") throws -> any EventLog {
         do {
-            return try openLog(log)
-        } catch {
-            Terminal.complain("\(error)")
-            throw error == .badAddress(log) ? ExitStatus.wrongUse : ExitStatus.unreachable
+            return try connectLog(as: service, environment: ProcessInfo.processInfo.environment)
+        } catch let mistakes as PlantFileError {
+            Terminal.complain("\(mistakes)")
+            throw ExitStatus.wrongUse
+        } catch let failure as LogFailure {
+            Terminal.complain("\(failure)")
+            if case .badAddress = failure { throw ExitStatus.wrongUse }
+            throw ExitStatus.unreachable
         }
     }
 }

@@ -13,7 +13,18 @@ struct PlantPrograms {
     var services: [Supervisor.Program] {
         var programs: [PlantProgram] = [.traceabilityProjector, .alerting, .mesBridge]
         if plant.erp != nil { programs.append(.erpBridge) }
-        return (programs + [.inspector]).map(service)
+        let here = (programs + [.inspector]).filter(plant.runsHere).map(service)
+        return plant.uplink == nil ? here : [uplink] + here
+    }
+
+    /// The mirror to and from the plant's log, where this is a station host.
+    private var uplink: Supervisor.Program {
+        Supervisor.Program(
+            name: PlantProgram.uplink.rawValue,
+            executable: "\(Self.folder)/lineledger",
+            arguments: [PlantProgram.uplink.rawValue, "--plant", plantPath],
+            port: plant.port(of: .uplink)
+        )
     }
 
     var camera: Supervisor.Program { service(.cameraIngest) }

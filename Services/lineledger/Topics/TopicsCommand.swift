@@ -8,9 +8,9 @@ import SwiftProtobuf
 /// The log's topics as they are.
 struct Topics: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List, create and tail the topics of a plant's log.",
+        abstract: "List, create, check and tail the topics of a plant's log; write down who needs which right.",
         discussion: "Example: lineledger topics tail inspections --plant deploy/plants/demo.yaml --count 3",
-        subcommands: [List.self, Create.self, Tail.self]
+        subcommands: [List.self, Create.self, Check.self, Rights.self, Tail.self]
     )
 
     struct List: AsyncParsableCommand {
@@ -44,26 +44,6 @@ struct Topics: AsyncParsableCommand {
                                 + rows.map { [$0.topic, "\($0.partitions)", "\($0.next_offsets.reduce(0, +))"] }
                         )
                     )
-                }
-            }
-            await log.close()
-        }
-    }
-
-    struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Create the topics that services write, with the settings that history needs."
-        )
-        @OptionGroup var plant: PlantOption
-
-        func run() async throws {
-            let file = try plant.load()
-            let log = try file.openLogOrExit()
-            try await LogQuestion.ask {
-                for topic in Topic.written {
-                    let name = TopicName(site: file.site, topic: topic).description
-                    try await log.create(topic: name, partitions: Int32(file.partitions))
-                    Terminal.say("\(name): \(try await log.partitionCount(of: name)) partition(s)")
                 }
             }
             await log.close()
@@ -144,6 +124,7 @@ struct RecordLine {
         case .materials(let record): return record
         case .deliveries(let record): return record
         case .alarms(let record): return record
+        case .parked(let record): return record
         }
     }
 }

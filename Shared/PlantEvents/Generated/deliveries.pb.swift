@@ -545,6 +545,9 @@ package nonisolated struct DeliveryRedriven: Sendable {
   /// The intent.
   package var intentID: String = String()
 
+  /// Who asked for it: a person id, or the operating system's user name where it was asked for on the command line.
+  package var requestedBy: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -562,6 +565,9 @@ package nonisolated struct DeliverySkipped: Sendable {
 
   /// Why.
   package var reason: String = String()
+
+  /// Who gave it up, as in DeliveryRedriven.
+  package var requestedBy: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2137,7 +2143,7 @@ nonisolated extension DeliveryRefused: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension DeliveryRedriven: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DeliveryRedriven"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}intent_id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}intent_id\0\u{3}requested_by\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2146,6 +2152,7 @@ nonisolated extension DeliveryRedriven: SwiftProtobuf.Message, SwiftProtobuf._Me
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.intentID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.requestedBy) }()
       default: break
       }
     }
@@ -2155,11 +2162,15 @@ nonisolated extension DeliveryRedriven: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.intentID.isEmpty {
       try visitor.visitSingularStringField(value: self.intentID, fieldNumber: 1)
     }
+    if !self.requestedBy.isEmpty {
+      try visitor.visitSingularStringField(value: self.requestedBy, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: DeliveryRedriven, rhs: DeliveryRedriven) -> Bool {
     if lhs.intentID != rhs.intentID {return false}
+    if lhs.requestedBy != rhs.requestedBy {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2167,7 +2178,7 @@ nonisolated extension DeliveryRedriven: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension DeliverySkipped: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DeliverySkipped"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}intent_id\0\u{1}reason\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}intent_id\0\u{1}reason\0\u{3}requested_by\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2177,6 +2188,7 @@ nonisolated extension DeliverySkipped: SwiftProtobuf.Message, SwiftProtobuf._Mes
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.intentID) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.requestedBy) }()
       default: break
       }
     }
@@ -2189,12 +2201,16 @@ nonisolated extension DeliverySkipped: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.reason.isEmpty {
       try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
     }
+    if !self.requestedBy.isEmpty {
+      try visitor.visitSingularStringField(value: self.requestedBy, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: DeliverySkipped, rhs: DeliverySkipped) -> Bool {
     if lhs.intentID != rhs.intentID {return false}
     if lhs.reason != rhs.reason {return false}
+    if lhs.requestedBy != rhs.requestedBy {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

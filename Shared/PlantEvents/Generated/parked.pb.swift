@@ -28,6 +28,63 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// Why a record is parked.
+package nonisolated enum ParkingCause: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Not stated; older builds parked only what they could not read.
+  case unspecified // = 0
+
+  /// The bytes are not a record.
+  case unreadable // = 1
+
+  /// A kind inside is unknown and its writer says that it must be understood: the subject is held.
+  case notUnderstood // = 2
+
+  /// Understood, but an earlier record of its held subject goes first.
+  case behind // = 3
+
+  /// The log found that the stored bytes are not those that were appended.
+  case damaged // = 4
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .unreadable
+    case 2: self = .notUnderstood
+    case 3: self = .behind
+    case 4: self = .damaged
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .unreadable: return 1
+    case .notUnderstood: return 2
+    case .behind: return 3
+    case .damaged: return 4
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [ParkingCause] = [
+    .unspecified,
+    .unreadable,
+    .notUnderstood,
+    .behind,
+    .damaged,
+  ]
+
+}
+
 /// One step of a service's parking core.
 package nonisolated struct ParkedRecord: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -76,6 +133,24 @@ package nonisolated struct ParkedRecord: Sendable {
       set {kind = .recordParked(newValue)}
     }
 
+    /// A parked record was handled after all.
+    package var recordRedriven: RecordRedriven {
+      get {
+        if case .recordRedriven(let v)? = kind {return v}
+        return RecordRedriven()
+      }
+      set {kind = .recordRedriven(newValue)}
+    }
+
+    /// A parked record was given up.
+    package var recordDiscarded: RecordDiscarded {
+      get {
+        if case .recordDiscarded(let v)? = kind {return v}
+        return RecordDiscarded()
+      }
+      set {kind = .recordDiscarded(newValue)}
+    }
+
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     /// Exactly one is set; none means a newer writer.
@@ -84,6 +159,10 @@ package nonisolated struct ParkedRecord: Sendable {
       case writerTookOver(WriterTookOver)
       /// A record was set aside.
       case recordParked(RecordParked)
+      /// A parked record was handled after all.
+      case recordRedriven(RecordRedriven)
+      /// A parked record was given up.
+      case recordDiscarded(RecordDiscarded)
 
     }
 
@@ -97,7 +176,7 @@ package nonisolated struct ParkedRecord: Sendable {
 
 /// A record was set aside; the stream went on.
 /// Example: source_topic: "lineledger.berlin.inspections" source_offset: 4711 reason: "meta: missing; a foreign record?"
-/// value: "\xff\x00"
+/// value: "\xff\x00" cause: PARKING_CAUSE_UNREADABLE value_bytes: 2
 package nonisolated struct RecordParked: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -115,19 +194,43 @@ package nonisolated struct RecordParked: Sendable {
   /// What is wrong, naming the place, and what was expected.
   package var reason: String = String()
 
-  /// Key as read.
+  /// Key as read; empty where the record is parked by reference.
   package var key: Data = Data()
 
-  /// Value as read, all of it.
+  /// Value as read, all of it; empty where the record is parked by reference, because it is too large to be written again
+  /// or because too many came at once. The source topic keeps it.
   package var value: Data = Data()
+
+  /// Why it is parked.
+  package var cause: ParkingCause = .unspecified
+
+  /// Subject of the record where it can be read; a held subject's records are parked in order.
+  package var subject: String = String()
+
+  /// Size of the value as read, bytes.
+  package var valueBytes: UInt64 = 0
+
+  /// Further records parked by reference for the same cause: distance of each from the one before, from `source_offset`.
+  package var furtherOffsets: [UInt64] = []
+
+  /// Writer epoch in force in the partition before it; 0 where its reader does not say.
+  package var epochInForce: UInt64 = 0
+
+  /// Run of the writer that owns that epoch.
+  package var instanceInForce: String = String()
+
+  /// Number that was expected next in that epoch.
+  package var sequenceInForce: UInt64 = 0
+
+  /// Said again: a re-drive did not succeed, and only the reason is new.
+  package var again: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 }
 
-/// A parked record was handled after all (REL-02, REL-04, M19).
-/// Catalogued: field number 30 of ParkedRecord.Event.kind when a service first writes it.
+/// A parked record was handled after all; `meta.actor` asked for it (REL-02, REL-04, M19).
 /// Example: source_topic: "lineledger.berlin.inspections" source_offset: 4711 decision { site: "berlin"
 /// topic: "decisions" epoch: 3 sequence: 70 }
 package nonisolated struct RecordRedriven: Sendable {
@@ -144,7 +247,7 @@ package nonisolated struct RecordRedriven: Sendable {
   /// Offset in that partition.
   package var sourceOffset: Int64 = 0
 
-  /// Origin of the person's decision; absent when a newer build understood it by itself.
+  /// Origin of the person's decision; absent where it was asked for on the command line.
   package var decision: Origin {
     get {_decision ?? Origin()}
     set {_decision = newValue}
@@ -154,15 +257,31 @@ package nonisolated struct RecordRedriven: Sendable {
   /// Clears the value of `decision`. Subsequent reads from it will return its default value.
   package mutating func clearDecision() {self._decision = nil}
 
+  /// Origin of the record as it is understood now.
+  package var record: Origin {
+    get {_record ?? Origin()}
+    set {_record = newValue}
+  }
+  /// Returns true if `record` has been explicitly set.
+  package var hasRecord: Bool {self._record != nil}
+  /// Clears the value of `record`. Subsequent reads from it will return its default value.
+  package mutating func clearRecord() {self._record = nil}
+
+  /// What came of it: "handled", or why a handled record changes nothing.
+  package var outcome: String = String()
+
+  /// Whether its subject was held.
+  package var wasHeld: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _decision: Origin? = nil
+  fileprivate var _record: Origin? = nil
 }
 
-/// A parked record was given up (REL-04, M19).
-/// Catalogued: field number 31 of ParkedRecord.Event.kind when a service first writes it.
+/// A parked record was given up; `meta.actor` did it (REL-04, M19).
 /// Example: source_topic: "lineledger.berlin.inspections" source_offset: 4711 reason: "test data" decision {
 /// site: "berlin" topic: "decisions" epoch: 3 sequence: 71 }
 package nonisolated struct RecordDiscarded: Sendable {
@@ -182,7 +301,7 @@ package nonisolated struct RecordDiscarded: Sendable {
   /// Why.
   package var reason: String = String()
 
-  /// Origin of the person's decision.
+  /// Origin of the person's decision; absent where it was asked for on the command line.
   package var decision: Origin {
     get {_decision ?? Origin()}
     set {_decision = newValue}
@@ -191,6 +310,9 @@ package nonisolated struct RecordDiscarded: Sendable {
   package var hasDecision: Bool {self._decision != nil}
   /// Clears the value of `decision`. Subsequent reads from it will return its default value.
   package mutating func clearDecision() {self._decision = nil}
+
+  /// Whether its subject was held.
+  package var wasHeld: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -202,6 +324,10 @@ package nonisolated struct RecordDiscarded: Sendable {
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "lineledger.v1"
+
+nonisolated extension ParkingCause: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PARKING_CAUSE_UNSPECIFIED\0\u{1}PARKING_CAUSE_UNREADABLE\0\u{1}PARKING_CAUSE_NOT_UNDERSTOOD\0\u{1}PARKING_CAUSE_BEHIND\0\u{1}PARKING_CAUSE_DAMAGED\0")
+}
 
 nonisolated extension ParkedRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ParkedRecord"
@@ -244,7 +370,7 @@ nonisolated extension ParkedRecord: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension ParkedRecord.Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = ParkedRecord.protoMessageName + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}writer_took_over\0\u{3}record_parked\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}writer_took_over\0\u{3}record_parked\0\u{4}\u{1c}record_redriven\0\u{3}record_discarded\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -278,6 +404,32 @@ nonisolated extension ParkedRecord.Event: SwiftProtobuf.Message, SwiftProtobuf._
           self.kind = .recordParked(v)
         }
       }()
+      case 30: try {
+        var v: RecordRedriven?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .recordRedriven(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .recordRedriven(v)
+        }
+      }()
+      case 31: try {
+        var v: RecordDiscarded?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .recordDiscarded(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .recordDiscarded(v)
+        }
+      }()
       default: break
       }
     }
@@ -297,6 +449,14 @@ nonisolated extension ParkedRecord.Event: SwiftProtobuf.Message, SwiftProtobuf._
       guard case .recordParked(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     }()
+    case .recordRedriven?: try {
+      guard case .recordRedriven(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+    }()
+    case .recordDiscarded?: try {
+      guard case .recordDiscarded(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -311,7 +471,7 @@ nonisolated extension ParkedRecord.Event: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension RecordParked: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RecordParked"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_topic\0\u{3}source_partition\0\u{3}source_offset\0\u{1}reason\0\u{1}key\0\u{1}value\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_topic\0\u{3}source_partition\0\u{3}source_offset\0\u{1}reason\0\u{1}key\0\u{1}value\0\u{1}cause\0\u{1}subject\0\u{3}value_bytes\0\u{3}further_offsets\0\u{3}epoch_in_force\0\u{3}instance_in_force\0\u{3}sequence_in_force\0\u{1}again\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -325,6 +485,14 @@ nonisolated extension RecordParked: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
       case 5: try { try decoder.decodeSingularBytesField(value: &self.key) }()
       case 6: try { try decoder.decodeSingularBytesField(value: &self.value) }()
+      case 7: try { try decoder.decodeSingularEnumField(value: &self.cause) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.subject) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.valueBytes) }()
+      case 10: try { try decoder.decodeRepeatedUInt64Field(value: &self.furtherOffsets) }()
+      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.epochInForce) }()
+      case 12: try { try decoder.decodeSingularStringField(value: &self.instanceInForce) }()
+      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.sequenceInForce) }()
+      case 14: try { try decoder.decodeSingularBoolField(value: &self.again) }()
       default: break
       }
     }
@@ -349,6 +517,30 @@ nonisolated extension RecordParked: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.value.isEmpty {
       try visitor.visitSingularBytesField(value: self.value, fieldNumber: 6)
     }
+    if self.cause != .unspecified {
+      try visitor.visitSingularEnumField(value: self.cause, fieldNumber: 7)
+    }
+    if !self.subject.isEmpty {
+      try visitor.visitSingularStringField(value: self.subject, fieldNumber: 8)
+    }
+    if self.valueBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.valueBytes, fieldNumber: 9)
+    }
+    if !self.furtherOffsets.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.furtherOffsets, fieldNumber: 10)
+    }
+    if self.epochInForce != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epochInForce, fieldNumber: 11)
+    }
+    if !self.instanceInForce.isEmpty {
+      try visitor.visitSingularStringField(value: self.instanceInForce, fieldNumber: 12)
+    }
+    if self.sequenceInForce != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequenceInForce, fieldNumber: 13)
+    }
+    if self.again != false {
+      try visitor.visitSingularBoolField(value: self.again, fieldNumber: 14)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -359,6 +551,14 @@ nonisolated extension RecordParked: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.reason != rhs.reason {return false}
     if lhs.key != rhs.key {return false}
     if lhs.value != rhs.value {return false}
+    if lhs.cause != rhs.cause {return false}
+    if lhs.subject != rhs.subject {return false}
+    if lhs.valueBytes != rhs.valueBytes {return false}
+    if lhs.furtherOffsets != rhs.furtherOffsets {return false}
+    if lhs.epochInForce != rhs.epochInForce {return false}
+    if lhs.instanceInForce != rhs.instanceInForce {return false}
+    if lhs.sequenceInForce != rhs.sequenceInForce {return false}
+    if lhs.again != rhs.again {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -366,7 +566,7 @@ nonisolated extension RecordParked: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension RecordRedriven: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RecordRedriven"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_topic\0\u{3}source_partition\0\u{3}source_offset\0\u{1}decision\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_topic\0\u{3}source_partition\0\u{3}source_offset\0\u{1}decision\0\u{1}record\0\u{1}outcome\0\u{3}was_held\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -378,6 +578,9 @@ nonisolated extension RecordRedriven: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.sourcePartition) }()
       case 3: try { try decoder.decodeSingularInt64Field(value: &self.sourceOffset) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._record) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.outcome) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.wasHeld) }()
       default: break
       }
     }
@@ -400,6 +603,15 @@ nonisolated extension RecordRedriven: SwiftProtobuf.Message, SwiftProtobuf._Mess
     try { if let v = self._decision {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    try { if let v = self._record {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    if !self.outcome.isEmpty {
+      try visitor.visitSingularStringField(value: self.outcome, fieldNumber: 6)
+    }
+    if self.wasHeld != false {
+      try visitor.visitSingularBoolField(value: self.wasHeld, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -408,6 +620,9 @@ nonisolated extension RecordRedriven: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.sourcePartition != rhs.sourcePartition {return false}
     if lhs.sourceOffset != rhs.sourceOffset {return false}
     if lhs._decision != rhs._decision {return false}
+    if lhs._record != rhs._record {return false}
+    if lhs.outcome != rhs.outcome {return false}
+    if lhs.wasHeld != rhs.wasHeld {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -415,7 +630,7 @@ nonisolated extension RecordRedriven: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension RecordDiscarded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RecordDiscarded"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_topic\0\u{3}source_partition\0\u{3}source_offset\0\u{1}reason\0\u{1}decision\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_topic\0\u{3}source_partition\0\u{3}source_offset\0\u{1}reason\0\u{1}decision\0\u{3}was_held\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -428,6 +643,7 @@ nonisolated extension RecordDiscarded: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 3: try { try decoder.decodeSingularInt64Field(value: &self.sourceOffset) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.wasHeld) }()
       default: break
       }
     }
@@ -453,6 +669,9 @@ nonisolated extension RecordDiscarded: SwiftProtobuf.Message, SwiftProtobuf._Mes
     try { if let v = self._decision {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     } }()
+    if self.wasHeld != false {
+      try visitor.visitSingularBoolField(value: self.wasHeld, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -462,6 +681,7 @@ nonisolated extension RecordDiscarded: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.sourceOffset != rhs.sourceOffset {return false}
     if lhs.reason != rhs.reason {return false}
     if lhs._decision != rhs._decision {return false}
+    if lhs.wasHeld != rhs.wasHeld {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

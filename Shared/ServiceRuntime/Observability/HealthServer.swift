@@ -26,7 +26,8 @@ package struct HealthCheck: Sendable {
     }
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics`, and whatever routes its service adds.
+/// Serves `/healthz`, `/readyz` and `/metrics`, and whatever routes its service adds; those under `/v1/manage/` answer this
+/// machine only, wherever the server listens.
 ///
 /// `/healthz` answers 200 while the process works and 503 when a restart is the only help. `/readyz` answers 200 when
 /// all checks are right, else 503. Both name every check in JSON. `/metrics` is Prometheus' text format.
@@ -38,7 +39,7 @@ package struct HealthServer: Service {
     private let port: Int
     private let logger: Logger
     private let listening: @Sendable (Int) async -> Void
-    private let responder: RouterResponder<BasicRequestContext>
+    private let responder: LoopbackGate
 
     /// The address to listen on: `LINELEDGER_BIND`, else loopback.
     package static func host(_ environment: [String: String]) -> String {
@@ -71,7 +72,7 @@ package struct HealthServer: Service {
             Self.response(.ok, PrometheusMetrics.contentType, ByteBuffer(string: metrics.render()))
         }
         routes(router)
-        responder = router.buildResponder()
+        responder = LoopbackGate(inner: router.buildResponder())
     }
 
     /// Serves until the program is asked to stop.
@@ -126,6 +127,41 @@ package struct HealthServer: Service {
             headers: [.contentType: type, .cacheControl: "no-store"],
             body: ResponseBody(byteBuffer: body)
         )
+    }
+}
+
+/// Keeps requests from other machines away from the routes that act.
+private struct LoopbackGate: HTTPResponder {
+    struct Context: RequestContext {
+        var coreContext: CoreRequestContextStorage {
+            get { inner.coreContext }
+            set { inner.coreContext = newValue }
+        }
+        fileprivate var inner: BasicRequestContext
+        fileprivate let isLocal: Bool
+
+        init(source: ApplicationRequestContextSource) {
+            inner = BasicRequestContext(source: source)
+            isLocal = Self.isLoopback(source.channel.remoteAddress)
+        }
+
+        private static func isLoopback(_ address: SocketAddress?) -> Bool {
+            switch address {
+            case .v4(let address): UInt32(bigEndian: address.address.sin_addr.s_addr) >> 24 == 127
+            case .v6: ["::1", "::ffff:127.0.0.1"].contains(address?.ipAddress)
+            case .unixDomainSocket: true
+            case nil: false
+            }
+        }
+    }
+
+    let inner: RouterResponder<BasicRequestContext>
+
+    func respond(to request: Request, context: Context) async throws -> Response {
+        guard context.isLocal || !request.uri.path.hasPrefix(ParkedRoutes.prefix) else {
+            return Response(status: .forbidden)
+        }
+        return try await inner.respond(to: request, context: context.inner)
     }
 }
 

@@ -24,6 +24,9 @@ package struct PlantFile: Equatable, Sendable {
     package var shift: String
     package var alerting: Alerting
     package var evidence: Evidence
+    /// The plant's log, where this host runs on one of its own; nil where `log` is the plant's.
+    package var uplink: Uplink?
+    package var kafka: Kafka
 
     package init(
         enterprise: String,
@@ -39,7 +42,9 @@ package struct PlantFile: Equatable, Sendable {
         orders: [Order] = [],
         shift: String = "day",
         alerting: Alerting = Alerting(),
-        evidence: Evidence = Evidence()
+        evidence: Evidence = Evidence(),
+        uplink: Uplink? = nil,
+        kafka: Kafka = Kafka()
     ) {
         self.enterprise = enterprise
         self.site = site
@@ -55,6 +60,8 @@ package struct PlantFile: Equatable, Sendable {
         self.shift = shift
         self.alerting = alerting
         self.evidence = evidence
+        self.uplink = uplink
+        self.kafka = kafka
     }
 
     /// A production line: ISA-95 work center.
@@ -81,6 +88,8 @@ package struct PlantFile: Equatable, Sendable {
         package var recipe: String
         /// Further recipe files; orders choose among them by recipe id.
         package var recipes: [String]
+        /// The partition of `frames` and `inspections` that its records go to; nil where its id decides.
+        package var partition: Int32?
 
         package init(
             id: String,
@@ -89,7 +98,8 @@ package struct PlantFile: Equatable, Sendable {
             parts: Int? = nil,
             io: StationIO = .null,
             recipe: String,
-            recipes: [String] = []
+            recipes: [String] = [],
+            partition: Int32? = nil
         ) {
             self.id = id
             self.camera = camera
@@ -98,6 +108,7 @@ package struct PlantFile: Equatable, Sendable {
             self.io = io
             self.recipe = recipe
             self.recipes = recipes
+            self.partition = partition
         }
     }
 

@@ -118,6 +118,7 @@ extension PlantValue where Value == Int {
 
 extension PlantFile {
     fileprivate init(_ top: inout PlantSection, folder: String) {
+        let partitions = top.optional("partitions", .whole(1...1024, "partitions of each topic")) ?? 1
         self.init(
             enterprise: top.required("enterprise", .identifier),
             site: top.required("site", .identifier),
@@ -125,18 +126,20 @@ extension PlantFile {
             log: top.required("log", .log(from: folder)),
             state: top.required("state", .path(from: folder)),
             http: top.optional("http", .basePort) ?? 8080,
-            partitions: top.optional("partitions", .whole(1...1024, "partitions of each topic")) ?? 1,
-            lines: Self.lines(&top, folder: folder),
+            partitions: partitions,
+            lines: Self.lines(&top, folder: folder, partitions: partitions),
             mes: Self.connector("mes", &top, folder: folder),
             erp: Self.connector("erp", &top, folder: folder),
             shift: top.optional("shift", .text) ?? "day",
             alerting: Self.alerting(&top),
-            evidence: Self.evidence(&top)
+            evidence: Self.evidence(&top),
+            uplink: Self.uplink(&top, folder: folder),
+            kafka: Kafka(&top, folder: folder)
         )
         orders = Self.orders(&top, lines: lines)
     }
 
-    private static func lines(_ top: inout PlantSection, folder: String) -> [Line] {
+    private static func lines(_ top: inout PlantSection, folder: String, partitions: Int) -> [Line] {
         var lineIDs = Unique(in: "lines")
         var stationIDs = Unique(in: "the plant's stations")
         return top.sections("lines", atMost: lineLimit, required: true, expected: "a line with id and stations")
@@ -149,7 +152,7 @@ extension PlantFile {
                         atMost: stationLimit,
                         required: true,
                         expected: "a station with id, camera and recipe"
-                    ).map { station($0, folder: folder, &stationIDs) }
+                    ).map { station($0, folder: folder, partitions: partitions, &stationIDs) }
                 )
                 lineIDs.check(line.id, "id", section)
                 section.finish()
@@ -157,8 +160,14 @@ extension PlantFile {
             }
     }
 
-    private static func station(_ section: PlantSection, folder: String, _ ids: inout Unique) -> Station {
+    private static func station(
+        _ section: PlantSection,
+        folder: String,
+        partitions: Int,
+        _ ids: inout Unique
+    ) -> Station {
         var section = section
+        let last = Int32(clamping: partitions - 1)
         let station = Station(
             id: section.required("id", .identifier),
             camera: camera(&section, folder: folder),
@@ -166,7 +175,8 @@ extension PlantFile {
             parts: section.optional("parts", .whole(1...Int.max, "parts after which the station stops")),
             io: section.optional("io", .word(.null)) ?? .null,
             recipe: section.required("recipe", .path(from: folder)),
-            recipes: section.list("recipes", atMost: recipeLimit, .path(from: folder))
+            recipes: section.list("recipes", atMost: recipeLimit, .path(from: folder)),
+            partition: section.optional("partition", .whole(0...last, "one of the plant's \(partitions) partitions"))
         )
         ids.check(station.id, "id", section)
         section.finish()

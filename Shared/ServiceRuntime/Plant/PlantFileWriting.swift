@@ -1,3 +1,5 @@
+import KafkaLog
+
 extension PlantFile {
     /// The plant as a plant file; reading it again gives the same plant wherever it is put, since its paths are absolute.
     package func yaml() -> String {
@@ -29,7 +31,43 @@ extension PlantFile {
             out.line("lossless", .plain("\(evidence.lossless)"))
             out.line("budget_bytes", .plain("\(evidence.budgetBytes)"))
         }
+        if kafka != Kafka() { out.block("kafka") { Self.write(&$0, kafka) } }
+        if let uplink {
+            out.block("uplink") { out in
+                out.line("to", .word(uplink.to))
+                out.line("up", .list(uplink.up))
+                out.line("down", .list(uplink.down))
+            }
+        }
         return out.text
+    }
+
+    private static func write(_ out: inout YAMLWriter, _ kafka: Kafka) {
+        if let tls = kafka.tls {
+            out.block("tls", isEmpty: tls == Kafka.TLS()) { out in
+                if let path = tls.caFile { out.line("ca_file", .word(path)) }
+                if let path = tls.certificateFile { out.line("certificate_file", .word(path)) }
+                if let path = tls.keyFile { out.line("key_file", .word(path)) }
+                if let place = tls.keyPassphrase { write(&out, "key_passphrase", place) }
+            }
+        }
+        if let sasl = kafka.sasl {
+            out.block("sasl") { out in
+                out.line("mechanism", .plain(sasl.mechanism.rawValue))
+                out.line("user", .word(sasl.user))
+                write(&out, "password", sasl.password)
+            }
+        }
+        if let replicas = kafka.needs.replication { out.line("replication", .plain("\(replicas)")) }
+        if let least = kafka.needs.minInSync { out.line("min_insync", .plain("\(least)")) }
+        if let principal = kafka.principal { out.line("principal", .word(principal)) }
+    }
+
+    private static func write(_ out: inout YAMLWriter, _ key: String, _ place: SecretPlace) {
+        switch place {
+        case .environment(let name): out.line("\(key)_env", .word(name))
+        case .file(let path): out.line("\(key)_file", .word(path))
+        }
     }
 
     private static func write(_ out: inout YAMLWriter, _ station: Station) {
@@ -52,16 +90,13 @@ extension PlantFile {
         out.line("io", .word(station.io.rawValue))
         out.line("recipe", .word(station.recipe))
         if !station.recipes.isEmpty { out.line("recipes", .list(station.recipes)) }
+        if let partition = station.partition { out.line("partition", .plain("\(partition)")) }
     }
 
     private static func write(_ out: inout YAMLWriter, _ connector: Connector) {
         out.line("kind", .plain(connector.kind.rawValue))
         out.line("url", .word(connector.url))
-        switch connector.token {
-        case .environment(let name): out.line("token_env", .word(name))
-        case .file(let path): out.line("token_file", .word(path))
-        case nil: break
-        }
+        if let token = connector.token { write(&out, "token", token) }
         out.line("timeout_ms", .plain("\(connector.timeoutMs)"))
         out.line("poll_ms", .plain("\(connector.pollMs)"))
     }
@@ -106,8 +141,8 @@ private struct YAMLWriter {
         }
     }
 
-    mutating func block(_ key: String, _ body: (inout YAMLWriter) -> Void) {
-        append("\(key):")
+    mutating func block(_ key: String, isEmpty: Bool = false, _ body: (inout YAMLWriter) -> Void) {
+        append(isEmpty ? "\(key): {}" : "\(key):")
         indent += 2
         body(&self)
         indent -= 2

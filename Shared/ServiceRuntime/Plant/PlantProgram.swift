@@ -7,6 +7,8 @@ package enum PlantProgram: String, CaseIterable, Sendable {
     case erpBridge = "erp-bridge"
     case traceabilityProjector = "traceability-projector"
     case alerting
+    /// `lineledger uplink`, on a station host.
+    case uplink
     /// The simulated MES of the demo.
     case mesPeer = "mes-peer"
     /// The simulated ERP of the demo.
@@ -22,6 +24,7 @@ package enum PlantProgram: String, CaseIterable, Sendable {
         case .erpBridge: 4
         case .traceabilityProjector: 5
         case .alerting: 6
+        case .uplink: 7
         case .mesPeer: 11
         case .erpPeer: 12
         }

@@ -1,0 +1,139 @@
+import EventLog
+import Evidence
+import Foundation
+import PlantCore
+import PlantEvents
+import ServiceRuntime
+import Vision
+
+/// Reads everything that a plant keeps and names what is not as it was written (I7, I8): records whose bytes changed,
+/// ranges that are gone, writers' numbers with holes, records that no build understands, pictures that are missing or changed.
+struct LogVerification {
+    struct Finding: Encodable {
+        /// Topic, partition and offset, or the file.
+        let place: String
+        let problem: String
+    }
+
+    struct Result: Encodable {
+        var records = 0
+        var bytes = 0
+        /// Records of writers that had lost their partition, and repeats: every reader skips them, nothing is wrong.
+        var void = 0
+        var pictures = 0
+        /// The first findings, in the order of places.
+        var findings: [Finding] = []
+        var problems = 0
+    }
+
+    /// Findings listed; all are counted.
+    static let listed = 1_000
+
+    let plant: PlantFile
+    let log: any EventLog
+    private var result = Result()
+    private var pictures: [String: (stored: String, trigger: String)] = [:]
+
+    init(plant: PlantFile, log: any EventLog) {
+        self.plant = plant
+        self.log = log
+    }
+
+    mutating func run(progress: (_ done: Int64, _ all: Int64) -> Void) async throws -> Result {
+        let topics = try await log.topics().filter { TopicName($0)?.site == plant.site }
+        var ends: [TopicPartition: Int64] = [:]
+        for topic in topics {
+            for partition in 0..<(try await log.partitionCount(of: topic)) {
+                let place = TopicPartition(topic, partition)
+                ends[place] = try await log.endOffset(of: place)
+            }
+        }
+        let all = ends.values.reduce(0, +)
+        var done: Int64 = 0
+        for (place, end) in ends.sorted(by: { $0.key < $1.key }) where end > 0 {
+            try await verify(place, end) { progress(done + $0, all) }
+            done += end
+        }
+        try verifyPictures()
+        return result
+    }
+
+    private mutating func verify(_ place: TopicPartition, _ end: Int64, progress: (Int64) -> Void) async throws {
+        let reader = try await log.reader(from: [place: 0])
+        var fence = Fence()
+        var next: Int64 = 0
+        while next < end {
+            let records = try await reader.next(max: 1_000, wait: .seconds(5))
+            if records.isEmpty {
+                found("\(place)/\(next)", "the log ends here, but says that it has \(end) records")
+                break
+            }
+            for stored in records {
+                next = max(next + 1, stored.offset + 1)
+                verify(stored, &fence)
+            }
+            progress(min(next, end))
+        }
+        await reader.close()
+    }
+
+    private mutating func verify(_ stored: StoredRecord, _ fence: inout Fence) {
+        let place = "\(stored.place)/\(stored.offset)"
+        result.records += 1
+        result.bytes += stored.record.byteCount
+        if let damage = stored.damage { return found(place, damage) }
+        let record: AnyRecord
+        do {
+            record = try Self.decode(stored)
+        } catch {
+            return found(place, "\(error)")
+        }
+        switch fence.admit(record.meta) {
+        case .accepted: break
+        case .void: result.void += 1
+        case .acceptedAfterGap(let expected, let found):
+            self.found(
+                place,
+                "records \(expected) to \(found - 1) of epoch \(record.meta.origin.epoch) are missing before it"
+            )
+        }
+        guard case .frames(let frames) = record else { return }
+        for event in frames.events {
+            guard case .evidenceStored(let evidence)? = event.kind else { continue }
+            pictures[evidence.pixelsSha256] = (evidence.storedSha256, evidence.trigger.text)
+        }
+    }
+
+    private static func decode(_ stored: StoredRecord) throws -> AnyRecord {
+        guard let name = TopicName(stored.place.topic) else { throw InvalidRecord("not a topic of ours") }
+        guard let topic = Topic(rawValue: name.topic) else {
+            return .parked(try Codec.decode(from: stored.record.value))
+        }
+        return try AnyRecord(topic: topic, value: stored.record.value)
+    }
+
+    private mutating func verifyPictures() throws {
+        let store = try EvidenceStore(directory: plant.evidencePath, budgetBytes: Int(plant.evidence.budgetBytes))
+        for (name, evidence) in pictures.sorted(by: { $0.key < $1.key }) {
+            let place = "evidence \(name)"
+            result.pictures += 1
+            do {
+                guard let file = try store.file(pixelsSHA256: name) else {
+                    found(place, "the picture of part \(evidence.trigger) is not there")
+                    continue
+                }
+                let hash = hexSHA256(file.bytes)
+                if hash != evidence.stored {
+                    found(place, "the picture of part \(evidence.trigger) has changed: its file hashes to \(hash)")
+                }
+            } catch {
+                found(place, "\(error)")
+            }
+        }
+    }
+
+    private mutating func found(_ place: String, _ problem: String) {
+        result.problems += 1
+        if result.findings.count < Self.listed { result.findings.append(Finding(place: place, problem: problem)) }
+    }
+}

@@ -1,1 +1,0 @@
-/// A mirror between any two logs.
