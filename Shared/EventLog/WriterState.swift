@@ -121,7 +121,7 @@ package struct WriterState<Record: TopicRecord>: Sendable {
     /// Whether the drafts begin with what waits, or wait all of them. Other drafts may be added only once nothing waits.
     package func waits(_ drafts: [Record], _ keys: [[UInt8]]) -> Bool {
         var index = 0
-        for entry in waiting.lazy.flatMap(\.entries) {
+        for entry in waiting.lazy.flatMap({ $0.entries }) {
             guard index < drafts.count else { break }
             guard entry.draft.isEqualTo(message: drafts[index]), entry.key == keys[index] else { return false }
             index += 1
@@ -133,7 +133,7 @@ package struct WriterState<Record: TopicRecord>: Sendable {
     package mutating func add(_ drafts: [Record], keys: [[UInt8]], nowUs: Int64) throws(LogFailure) -> [Record] {
         precondition(drafts.count == keys.count, "one key a draft")
         precondition(position.epoch > 0, "take \(place) over before appending to it")
-        let entries = waiting.flatMap(\.entries)
+        let entries = waiting.flatMap { $0.entries }
         var sequence = position.nextSequence
         if let last = entries.last { sequence = last.stamped.meta.origin.sequence + 1 }
         var fresh: [Entry] = []
@@ -142,7 +142,7 @@ package struct WriterState<Record: TopicRecord>: Sendable {
             sequence += 1
         }
         waiting += Self.chunks(fresh)
-        return (entries + fresh).prefix(drafts.count).map(\.stamped)
+        return (entries + fresh).prefix(drafts.count).map { $0.stamped }
     }
 
     /// What to do next; throws when another run owns the partition.
@@ -153,7 +153,7 @@ package struct WriterState<Record: TopicRecord>: Sendable {
             return .rest
         }
         guard case .landed(let first) = waiting[index].progress else {
-            return .append(waiting[index].entries.map(\.stored))
+            return .append(waiting[index].entries.map { $0.stored })
         }
         return .review(Review(place, from: position, to: first))
     }

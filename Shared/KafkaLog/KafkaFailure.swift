@@ -22,6 +22,8 @@ enum KafkaFailure {
         case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
             RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
             return .denied("\(detail); `lineledger topics acl` lists the rights that each service needs")
+        case RD_KAFKA_RESP_ERR__AUTHENTICATION where isBrokenOff(detail):
+            return .unavailable(detail)
         case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED,
             RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
             return .denied("\(detail); check kafka.sasl: mechanism, user and password")
@@ -30,6 +32,11 @@ enum KafkaFailure {
         default:
             return .unavailable(detail)
         }
+    }
+
+    /// A connection that breaks off in the middle of authentication is reported as a failed one, but nobody was refused.
+    static func isBrokenOff(_ detail: String) -> Bool {
+        detail.contains(String(cString: rd_kafka_err2str(RD_KAFKA_RESP_ERR__TRANSPORT)))
     }
 }
 
@@ -51,7 +58,11 @@ struct KafkaTrouble: Sendable {
     }
 
     /// Whether brokers answered and refused: certificate or password.
-    var isRefusal: Bool { Self.refusals.contains(code) }
+    var isRefusal: Bool { Self.refusals.contains(code) && !isBrokenOff }
+
+    private var isBrokenOff: Bool {
+        code == RD_KAFKA_RESP_ERR__AUTHENTICATION && KafkaFailure.isBrokenOff(text ?? "")
+    }
 
     /// The failure where the brokers refused this client; nil where they may only be away.
     func refusal(_ client: ClientHandle, _ what: String) -> LogFailure? {

@@ -35,9 +35,16 @@ extension EndToEnd {
                 guard asleep < writers.count, done >= 20 + asleep * 30 else { return }
                 let service = writers[asleep]
                 #expect(plant.signal(service, SIGSTOP))
-                let second = try PlantUnderTest.run(service, ["--plant", "\(plant.directory)/plant.yaml"])
+                // On other ports, so that only the log is in its way.
+                let second = try PlantUnderTest.run(
+                    "/usr/bin/env",
+                    [
+                        "LINELEDGER_HTTP=\(try plant.basePort() + 2_000)", "\(PlantUnderTest.binaries)/\(service)",
+                        "--plant", "\(plant.directory)/plant.yaml",
+                    ]
+                )
                 #expect(second.code == 3)
-                #expect(second.said.contains("another process writes here"), "\(second.said)")
+                #expect(second.said.contains("another instance of it writes this log"), "\(second.said)")
                 #expect(plant.signal(service, SIGCONT))
                 asleep += 1
             }
@@ -88,6 +95,64 @@ extension EndToEnd {
             }
             #expect(hasHung)
             expectAllAccounted(report, parts: 150, plant)
+        }
+
+        @Test("I7, I8 one bit flipped in any file of a plant: it is named, or the log still says the same")
+        func flippedBits() async throws {
+            let plant = try PlantUnderTest(["--parts", "40"])
+            _ = try await plant.finish()
+            let sound = try Self.questions(plant, "sound")
+            #expect(sound.codes == [0, 0], "\(sound.said)")
+            var random = SplitMix(seed: 7)
+            var named = 0
+            for file in try Self.keptFiles(in: plant.directory) {
+                let before = try Data(contentsOf: URL(fileURLWithPath: file))
+                var after = before
+                after[Int(random.next() % UInt64(after.count))] ^= UInt8(1 << (random.next() % 8))
+                try after.write(to: URL(fileURLWithPath: file))
+                let answer = try Self.questions(plant, "flipped")
+                // A digest that differs goes with an exit code that says so; a program never breaks down over it.
+                #expect(answer.codes.allSatisfy { (0...3).contains($0) }, "\(file): \(answer.said)")
+                if answer.codes == [0, 0] { #expect(answer.digest == sound.digest, "\(file)") } else { named += 1 }
+                try before.write(to: URL(fileURLWithPath: file))
+            }
+            #expect(named >= 3)
+            #expect(try Self.questions(plant, "again").codes == [0, 0])
+        }
+
+        /// What `verify` and `rebuild` say of the plant.
+        private static func questions(
+            _ plant: PlantUnderTest,
+            _ name: String
+        ) throws -> (codes: [Int32], digest: String, said: String) {
+            let path = "\(plant.directory)/plant.yaml"
+            let rebuilt = "\(plant.directory)/\(name).sqlite"
+            let verify = try PlantUnderTest.run("lineledger", ["verify", "--plant", path])
+            let rebuild = try PlantUnderTest.run(
+                "lineledger",
+                ["rebuild", "--plant", path, "--into", rebuilt, "--json"]
+            )
+            for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: rebuilt + suffix) {
+                try FileManager.default.removeItem(atPath: rebuilt + suffix)
+            }
+            let digest = rebuild.said.firstMatch(of: /"digest_rebuilt":"([0-9a-f]+)"/).map { String($0.1) } ?? ""
+            return ([verify.code, rebuild.code], digest, "\(verify.said)\n\(rebuild.said)")
+        }
+
+        /// Log, read model and own files of the services, and a few pictures.
+        private static func keptFiles(in directory: String) throws -> [String] {
+            var files: [String] = []
+            for folder in ["log", "state/read-model", "state/snapshots", "state/evidence"] {
+                let names = FileManager.default.enumerator(atPath: "\(directory)/\(folder)")?.allObjects ?? []
+                let paths = names.compactMap { $0 as? String }.sorted().map { "\(directory)/\(folder)/\($0)" }
+                let kept = try paths.filter {
+                    let attributes = try FileManager.default.attributesOfItem(atPath: $0)
+                    return attributes[.type] as? FileAttributeType == .typeRegular
+                        && (attributes[.size] as? Int ?? 0) > 0 && !$0.hasSuffix("-shm")
+                }
+                files += kept.prefix(folder.hasSuffix("evidence") ? 3 : kept.count)
+            }
+            return files
         }
     }
 }

@@ -16,8 +16,8 @@ import Testing
     func directions() throws {
         #expect(try Self.parse("").uplink == nil)
         let plain = try Self.parse("uplink: {to: 'kafka://h:9092'}").uplink
-        #expect(plain?.up == ["frames", "inspections"])
-        #expect(plain?.down == ["production", "materials", "decisions", "alarms"])
+        #expect(plain?.up == ["frames", "inspections", "alarms"])
+        #expect(plain?.down == ["production", "materials", "decisions"])
         let own = try Self.parse("uplink: {to: 'embedded:plant', up: [frames, alarms], down: []}")
         #expect(own.uplink == .init(to: "embedded:/plants/plant", up: ["frames", "alarms"], down: []))
         #expect(try PlantFile.parse(Array(own.yaml().utf8), path: "/q/p.yaml", environment: [:]) == own)
@@ -49,7 +49,7 @@ import Testing
         }
         let stations: Set<PlantProgram> = [.cameraIngest, .inspector, .console, .traceabilityProjector]
         #expect(here(plant) == stations.union([.alerting, .mesBridge, .erpBridge]))
-        #expect(here(station) == stations.union([.uplink]))
+        #expect(here(station) == stations.union([.uplink, .alerting]))
         #expect(here(alone) == stations.union([.uplink, .alerting, .erpBridge]))
     }
 

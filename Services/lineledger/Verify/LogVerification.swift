@@ -31,12 +31,15 @@ struct LogVerification {
 
     let plant: PlantFile
     let log: any EventLog
+    /// Whether the pictures are kept on this host.
+    let withPictures: Bool
     private var result = Result()
     private var pictures: [String: (stored: String, trigger: String)] = [:]
 
-    init(plant: PlantFile, log: any EventLog) {
+    init(plant: PlantFile, log: any EventLog, withPictures: Bool) {
         self.plant = plant
         self.log = log
+        self.withPictures = withPictures
     }
 
     mutating func run(progress: (_ done: Int64, _ all: Int64) -> Void) async throws -> Result {
@@ -54,7 +57,7 @@ struct LogVerification {
             try await verify(place, end) { progress(done + $0, all) }
             done += end
         }
-        try verifyPictures()
+        if withPictures { try verifyPictures() }
         return result
     }
 
@@ -114,12 +117,13 @@ struct LogVerification {
 
     private mutating func verifyPictures() throws {
         let store = try EvidenceStore(directory: plant.evidencePath, budgetBytes: Int(plant.evidence.budgetBytes))
+        var missing: [String] = []
         for (name, evidence) in pictures.sorted(by: { $0.key < $1.key }) {
             let place = "evidence \(name)"
             result.pictures += 1
             do {
                 guard let file = try store.file(pixelsSHA256: name) else {
-                    found(place, "the picture of part \(evidence.trigger) is not there")
+                    missing.append(evidence.trigger)
                     continue
                 }
                 let hash = hexSHA256(file.bytes)
@@ -130,6 +134,12 @@ struct LogVerification {
                 found(place, "\(error)")
             }
         }
+        guard let first = missing.min() else { return }
+        found(
+            plant.evidencePath,
+            "\(missing.count) of \(result.pictures) pictures are not there, the first of part \(first); are they kept on a "
+                + "station's host? then verify them there, and here with --no-pictures"
+        )
     }
 
     private mutating func found(_ place: String, _ problem: String) {

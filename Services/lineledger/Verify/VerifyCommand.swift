@@ -17,6 +17,9 @@ struct Verify: AsyncParsableCommand {
 
     @OptionGroup var plant: PlantOption
 
+    @Flag(name: .customLong("no-pictures"), help: "Only the log: the pictures are kept on other hosts.")
+    var skipsPictures = false
+
     @Flag(help: "One JSON object on standard output.")
     var json = false
 
@@ -26,7 +29,7 @@ struct Verify: AsyncParsableCommand {
         var progress = ProgressLine()
         var result = LogVerification.Result()
         try await LogQuestion.ask {
-            var verification = LogVerification(plant: file, log: log)
+            var verification = LogVerification(plant: file, log: log, withPictures: !skipsPictures)
             result = try await verification.run { done, all in
                 progress.show("\(ProgressLine.bar(Double(done) / Double(max(1, all)))) \(done)/\(all) records verified")
             }

@@ -122,6 +122,7 @@ final class CaptureProcess: SimProcess {
         if isKept { world.evidence.insert(next.pixels) }
         // A crash may come between keeping the picture and saying so.
         keep(next.trigger, next.pixels, has: isKept)
+        if world.strikes(.redelivery, in: 8) { keep(next.trigger, next.pixels, has: isKept) }
     }
 
     private func keep(_ trigger: TriggerId, _ pixels: String, has isKept: Bool) {

@@ -162,6 +162,12 @@ struct InspectionWalk {
         var context: ProductionContext?
         var activated: RecipeActivated?
         var failures: [Bool] = []
+        /// What was refused last, unless another recipe was asked for or activated since.
+        var refused: [String]?
+
+        static func asks(_ context: ProductionContext?) -> [String] {
+            [context?.recipeID ?? "", context?.recipeSha256 ?? ""]
+        }
     }
 
     let world: World
@@ -185,7 +191,11 @@ struct InspectionWalk {
         for event in record.events {
             switch event.kind {
             case .contextAdopted(let adopted): try adopt(adopted, record.meta)
-            case .recipeActivated(let activated): benches[activated.station, default: Bench()].activated = activated
+            case .recipeActivated(let activated):
+                benches[activated.station, default: Bench()].activated = activated
+                benches[activated.station]?.refused = nil
+            case .recipeRefused(let refused):
+                benches[refused.station, default: Bench()].refused = [refused.recipeID, refused.recipeSha256]
             case .partInspected(let inspected):
                 try end(inspected.trigger, record.meta, inspected.triggeredAtUs, inspected.sourceName)
                 try check(inspected, record.meta)
@@ -195,7 +205,7 @@ struct InspectionWalk {
                 try check(missed)
             case .rejectNotCommanded(let notCommanded): told.append(notCommanded.partID)
             case .holdPlaced(let hold): holds.append(hold)
-            case .writerTookOver, .recipeRefused, .sourceInspected, nil: break
+            case .writerTookOver, .sourceInspected, nil: break
             }
         }
         guard let part else {
@@ -220,6 +230,7 @@ struct InspectionWalk {
         )
         var bench = benches[adopted.station] ?? Bench()
         if bench.context?.batchID != adopted.context.batchID { bench.failures = [] }
+        if bench.refused != Bench.asks(adopted.context) { bench.refused = nil }
         bench.context = adopted.context
         benches[adopted.station] = bench
         let worked = Set(benches.map { Self.holdSubject($0.key, $0.value.context) })
@@ -317,7 +328,8 @@ struct InspectionWalk {
         let isExplained =
             switch missed.reason {
             case "pixels are gone": world.faults.has(.pixelsGone)
-            case "no usable recipe": !isUsable || world.faults.has(.recipeMissing)
+            case "no usable recipe":
+                (!isUsable || world.faults.has(.recipeMissing)) && benches[missed.trigger.station]?.refused != nil
             case let reason where reason.hasPrefix("judged by recipe"): world.faults.has(.staleJudge)
             default: false
             }

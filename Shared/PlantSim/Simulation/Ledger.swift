@@ -38,6 +38,8 @@ struct Ledger {
     private(set) var pages: [TopicPartition: Page] = [:]
     /// Every intent that counts.
     private(set) var intents: [String: DeliveryIntended] = [:]
+    /// Intents that the peer refused and nobody re-drove.
+    private(set) var refused: Set<String> = []
 
     init(places: [TopicPartition]) {
         for place in places { pages[place] = Page() }
@@ -78,7 +80,12 @@ struct Ledger {
 
     private mutating func note(_ record: DeliveryRecord) {
         for event in record.events {
-            if case .deliveryIntended(let intent)? = event.kind { intents[intent.intentID] = intent }
+            switch event.kind {
+            case .deliveryIntended(let intent): intents[intent.intentID] = intent
+            case .deliveryRefused(let event): refused.insert(event.intentID)
+            case .deliveryRedriven(let event): refused.remove(event.intentID)
+            default: break
+            }
         }
     }
 
@@ -113,7 +120,7 @@ struct Ledger {
 
 extension World {
     /// The intent must be in the log, as it is sent, before it reaches its peer (I4).
-    func checkIsIntended(_ intent: DeliveryIntended, isMes: Bool) throws {
+    func checkIsIntended(_ intent: DeliveryIntended, isMes: Bool, isStray: Bool) throws {
         guard damaged.isEmpty else { return }
         ledger.advance(TopicPartition(SimPlant.topic(isMes ? .mesDeliveries : .erpDeliveries)), in: log)
         try require(
@@ -121,6 +128,12 @@ extension World {
             .oneEffect,
             intent.intentID,
             "\(intent.intentID) reached the peer before its intent was durable, or other than intended"
+        )
+        try require(
+            isStray || !ledger.refused.contains(intent.intentID),
+            .inOrder,
+            intent.intentID,
+            "\(intent.intentID) was refused and reached the peer again before a person re-drove it"
         )
     }
 

@@ -104,7 +104,7 @@ final class SimHost<Base: Core> {
         guard !batch.isEmpty else { return }
         if world.mutation == .acknowledgedBeforeAppend { pending.removeFirst(batch.count) }
         do throws(LogFailure) {
-            try writer.append(batch.map(\.record), keys: batch.map(\.key))
+            try writer.append(batch.map { $0.record }, keys: batch.map { $0.key })
         } catch {
             guard error.isRetriable else { throw error }
             return

@@ -37,7 +37,10 @@ final class SimIntake {
             for stored in try world.read(place, from: from, max: max) {
                 var position = positions.partitions[place] ?? .init()
                 switch position.read(stored, as: topic) {
-                case .accepted(let record), .acceptedAfterGap(let record, _): admitted.append(record)
+                case .accepted(let record), .acceptedAfterGap(let record, _):
+                    admitted.append(record)
+                    guard stored.damage != nil else { break }
+                    world.report(.damageIsNamed, "\(place)", "a damaged record was taken for sound")
                 case .void:
                     if world.mutation == .fenceIgnored,
                         let record = try? AnyRecord(topic: topic, value: stored.record.value)
@@ -82,7 +85,7 @@ final class SimParker {
             parked = [:]
             unfinished = nil
             writer.begin(from: 0, fence: Fence())
-            while !writer.isOwner {
+            for _ in 0..<60 where !writer.isOwner {
                 try writer.stepTakeover { record in
                     for event in record.events {
                         guard case .recordParked(let parked)? = event.kind else { continue }
@@ -92,6 +95,7 @@ final class SimParker {
                 }
             }
         }
+        guard writer.isOwner else { throw .unavailable("simulated: another takes the parked topic over") }
         try finish()
         if let newest = parked[stored.place], stored.offset <= newest { return }
         let event = RecordParked.with {
@@ -120,7 +124,14 @@ final class SimParker {
     /// What a failed append left waiting is the next to be parked, whatever is asked for.
     private func finish() throws(LogFailure) {
         guard let (record, place, offset) = unfinished else { return }
-        try writer.append([record], keys: [Array(place.topic.utf8)])
+        do throws(LogFailure) {
+            try writer.append([record], keys: [Array(place.topic.utf8)])
+        } catch {
+            guard case .writerExists = error else { throw error }
+            // Another instance of the service has parked meanwhile: its records are read before ours go on.
+            writer.begin(from: 0, fence: Fence())
+            throw .unavailable("simulated: parked topic lost, to be taken over again")
+        }
         parked[place] = offset
         unfinished = nil
     }

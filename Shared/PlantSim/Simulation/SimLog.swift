@@ -58,7 +58,7 @@ struct SimLog {
             place: place,
             offset: offset,
             appendedAtUs: stored.appendedAtUs,
-            record: LogRecord(key: [], value: Array(stored.record.value.dropLast(3)), headers: []),
+            record: LogRecord(key: [], value: stored.record.value, headers: []),
             damage: "checksum of record \(offset) does not match"
         )
     }

@@ -31,7 +31,7 @@ struct SimNetwork {
         _ world: World
     ) -> Int {
         nextID += 1
-        let isSlow = world.strikes(.peerSlow, in: 5)
+        let isSlow = world.strikes(.peerSlow, in: 4)
         let delayUs = isSlow ? world.random.below(us: Self.longestUs) : world.random.below(us: 60_000)
         requests.append(
             Request(
@@ -92,7 +92,7 @@ extension World {
             intent.intentID,
             "\(intent.intentID) reached \(intent.peer) during a replay"
         )
-        try checkIsIntended(intent, isMes: isMes)
+        try checkIsIntended(intent, isMes: isMes, isStray: isStray)
         let refuses = strikes(.peerRefuses, in: 4)
         let before = peer(isMes).effects.count
         let answer: SimPeer.Answer

@@ -38,7 +38,7 @@ struct SimPeer {
     private let isMes: Bool
     /// It does every call, again and again, and shows what it did only after a while.
     let isForgetful: Bool
-    static let visibilityDelayUs: Int64 = 1_000_000
+    static let visibilityDelayUs: Int64 = 3_000_000
     private(set) var messages: [Message] = []
     private(set) var effects: [Effect] = []
     private var firstEffect: [String: Int] = [:]
@@ -149,6 +149,8 @@ struct SimPeer {
             $0.orderID = order.id
         }
         tell(order.id, nowUs, production: [.orderCompleted(done)])
+        // A message twice, with a number of its own.
+        if plant.seed.isMultiple(of: 3) { tell(order.id, nowUs, production: [.orderCompleted(done)]) }
         guard let next = plant.orders.first(where: { $0.line == order.line && $0.id > order.id }) else { return }
         let changing = ChangeoverStarted.with {
             $0.line = order.line
@@ -160,7 +162,14 @@ struct SimPeer {
             $0.orderID = next.id
         }
         tell(next.id, nowUs, production: [.changeoverStarted(changing)])
-        tell(next.id, nowUs, production: [.changeoverCompleted(changed)])
+        if plant.seed.isMultiple(of: 2) { tell(next.id, nowUs, production: [.changeoverCompleted(changed)]) }
+        for number in 0..<5 {
+            let loaded = MaterialLotLoaded.with {
+                $0.line = order.line
+                $0.materialLotID = "LOT-\(next.id.suffix(1))\(number / 2)"
+            }
+            tell(loaded.materialLotID, nowUs, production: [.materialLotLoaded(loaded)])
+        }
         start(next, nowUs)
     }
 

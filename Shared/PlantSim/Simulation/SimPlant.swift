@@ -70,6 +70,9 @@ struct SimPlant {
         for line in ["line-1", "line-2"] {
             let parts = itemsPerStation * stations.count { $0.line == line }
             for number in 1...4 {
+                // Two orders may make one batch, and a batch may come back.
+                let isReturning = number == 4 && random.once(in: 2)
+                let batch = isReturning ? 1 : (number + 1) / (random.once(in: 2) ? 2 : 1)
                 let recipe = random.pick(["", "standard", "fine", "fine", random.once(in: 4) ? "missing" : "standard"])
                 let pin = random.below(4)
                 let sha256: String =
@@ -83,11 +86,10 @@ struct SimPlant {
                         id: "WO-\(line.suffix(1))0\(number)",
                         line: line,
                         sku: "SKU-\(number)",
-                        batch: random.once(in: 8)
-                            ? "" : "B-\(line.suffix(1))\((number + 1) / (random.once(in: 2) ? 2 : 1))",
+                        batch: random.once(in: 8) ? "" : "B-\(line.suffix(1))\(batch)",
                         recipeID: recipe,
                         recipeSHA256: sha256,
-                        target: number == 4 ? 0 : UInt64(1 + random.below(max(1, parts / 3))),
+                        target: number == 4 ? 0 : UInt64(1 + random.below(max(1, parts / 4))),
                         lots: random.once(in: 2) ? ["LOT-\(number)"] : []
                     )
                 )

@@ -10,6 +10,7 @@ final class SimWriter<Record: TopicRecord> {
     private let host: Int
     private var takeover: TakeoverState<Record>
     private var bid: (epoch: UInt64, offset: Int64)?
+    private var hasRead = false
     private(set) var isOwner = false
 
     var place: TopicPartition { state.place }
@@ -32,13 +33,18 @@ final class SimWriter<Record: TopicRecord> {
     func begin(from offset: Int64, fence: Fence) {
         takeover = TakeoverState(place: place, instance: instance, from: offset, fence: fence)
         bid = nil
+        hasRead = false
         isOwner = false
     }
 
     /// One step of the takeover: read, bid, read again; others act between the steps.
     func stepTakeover(_ history: (Record) -> Void) throws(LogFailure) {
-        guard let bid else {
+        guard hasRead else {
             try read(until: world.log.end(of: place), history)
+            hasRead = true
+            return
+        }
+        guard let bid else {
             let epoch = takeover.bid
             let opening = try state.opening(epoch: epoch, nowUs: world.wallUs(host))
             self.bid = (epoch, try world.append([opening], to: place, by: instance))
@@ -62,7 +68,11 @@ final class SimWriter<Record: TopicRecord> {
         while takeover.next < end {
             let batch = try world.read(place, from: takeover.next, max: Int(end - takeover.next))
             for stored in batch {
-                if let record = takeover.read(stored).record { history(record) }
+                guard let record = takeover.read(stored).record else { continue }
+                if stored.damage != nil {
+                    world.report(.damageIsNamed, "\(place)", "a damaged record was taken for sound")
+                }
+                history(record)
             }
         }
     }

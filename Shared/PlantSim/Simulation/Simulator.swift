@@ -83,6 +83,11 @@ final class Crew {
     private var others: [(process: any SimProcess, wakesAtStep: Int)] = []
     private var restartsAtStep: [Role: Int] = [:]
     private var starts = 0
+    /// Whose turn it may be: parts come slowly enough for orders to change while they are inspected.
+    private static let turns =
+        Role.all + [
+            .inspector(0), .inspector(1), .mesBridge, .mesBridge, .mesBridge, .mesBridge, .erpBridge, .erpBridge,
+        ]
 
     init(_ world: World, modelPath: String) {
         self.world = world
@@ -111,6 +116,7 @@ final class Crew {
 
     private func turn() throws {
         world.advance()
+        if let found = world.found { throw found }
         try world.network.pass(world)
         world.disturbLog()
         try disturbCrew()
@@ -119,8 +125,11 @@ final class Crew {
             let index = world.random.below(others.count)
             if others[index].wakesAtStep <= world.steps { try step(others[index].process) }
         }
-        // Two turns in three go to those that have most to do.
-        let role = world.random.pick(Role.all)
+        var role = world.random.pick(Self.turns)
+        if world.faults.isOver {
+            // Those with nothing to do are passed over, mostly.
+            for _ in 0..<4 where serving[role]?.isQuiet == true { role = world.random.pick(Self.turns) }
+        }
         if let process = serving[role] { try step(process) }
     }
 
@@ -296,7 +305,7 @@ final class Crew {
     /// People look after what peers refused.
     private func attend() throws {
         for role in [Role.mesBridge, .erpBridge] {
-            if let process = serving[role] { try attend(process, skips: false) }
+            if let process = serving[role] { try attend(process, skips: world.random.once(in: 4)) }
         }
     }
 

@@ -139,7 +139,7 @@ final class AlertingProcess: SimProcess {
 
     func stop() {}
 
-    var isQuiet: Bool { intake?.isAtEnd == true && store.outbox.isEmpty }
+    var isQuiet: Bool { intake?.isAtEnd == true && store.outbox.isEmpty && unresumed.isEmpty }
 
     func checkBounds() throws {
         try require(store.outbox.count <= 256, .bounded, instance, "\(store.outbox.count) alarms wait")
@@ -155,6 +155,7 @@ final class ProjectorProcess: SimProcess {
     let model: ReadModel
     let path: String
     private let parker: SimParker
+    private let places: [TopicPartition]
     private let topics = Dictionary(uniqueKeysWithValues: Topic.written.map { (SimPlant.topic($0), $0) })
     /// Where this run reads next; ahead of the model's own positions only by mistake.
     private var positions: [TopicPartition: Int64]
@@ -164,6 +165,7 @@ final class ProjectorProcess: SimProcess {
         self.instance = instance
         self.host = host
         self.path = path
+        places = role.places(in: world.plant)
         model = try ReadModel(path: path, site: SimPlant.site)
         parker = SimParker(world, role, instance: instance, host: host)
         positions = model.positions
@@ -171,7 +173,7 @@ final class ProjectorProcess: SimProcess {
 
     func step() throws {
         var batch: [StoredRecord] = []
-        for place in role.places(in: world.plant) where !world.random.once(in: 3) {
+        for place in places where !world.random.once(in: 3) {
             var from = positions[place] ?? 0
             if from > 0, world.strikes(.redelivery, in: 30) { from = max(0, from - 1 - world.random.below(us: 5)) }
             do throws(LogFailure) {
@@ -213,7 +215,7 @@ final class ProjectorProcess: SimProcess {
     func stop() {}
 
     var isQuiet: Bool {
-        role.places(in: world.plant).allSatisfy { model.positions[$0] ?? 0 >= world.log.end(of: $0) }
+        places.allSatisfy { model.positions[$0] ?? 0 >= world.log.end(of: $0) }
     }
 
     func checkBounds() throws {}

@@ -36,6 +36,8 @@ final class World {
     private let isTracing: Bool
     private(set) var trace: [String] = []
     private(set) var hash: UInt64
+    /// Found where nothing can be thrown; the next turn throws it.
+    private(set) var found: Violation?
 
     struct Acknowledged {
         let epoch: UInt64
@@ -85,6 +87,10 @@ final class World {
             skewUs[host] = random.below(us: 600_000_000) - 300_000_000
             note("host-\(host)", "clock set to \(skewUs[host] / 1_000_000) s beside true time")
         }
+    }
+
+    func report(_ invariant: Invariant, _ subject: String, _ text: String) {
+        found = found ?? Violation(invariant, subject, text)
     }
 
     func isServing(_ instance: String) -> Bool { serving.contains(instance) }

@@ -21,8 +21,8 @@ extension PlantFile {
             self.down = down
         }
 
-        package static let written = [Topic.frames, .inspections].map(\.rawValue)
-        package static let read = [Topic.production, .materials, .decisions, .alarms].map(\.rawValue)
+        package static let written = [Topic.frames, .inspections, .alarms].map(\.rawValue)
+        package static let read = [Topic.production, .materials, .decisions].map(\.rawValue)
         static let topicLimit = 32
     }
 
@@ -50,8 +50,12 @@ extension PlantFile {
     static func uplink(_ top: inout PlantSection, folder: String) -> Uplink? {
         guard var section = top.section("uplink", expected: "a mapping with to, up and down") else { return nil }
         var uplink = Uplink(to: section.required("to", .log(from: folder)))
-        if section.has("up") { uplink.up = section.list("up", atMost: Uplink.topicLimit, .identifier) }
-        if section.has("down") { uplink.down = section.list("down", atMost: Uplink.topicLimit, .identifier) }
+        let (up, down) = (
+            section.list("up", atMost: Uplink.topicLimit, .identifier),
+            section.list("down", atMost: Uplink.topicLimit, .identifier)
+        )
+        if section.has("up") { uplink.up = up }
+        if section.has("down") { uplink.down = down }
         let both = uplink.up.filter(uplink.down.contains)
         if !both.isEmpty {
             section.refuse(

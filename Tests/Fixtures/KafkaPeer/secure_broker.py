@@ -13,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import os
+import select
 import socket
 import ssl
 import struct
@@ -104,27 +105,26 @@ class Connection:
         self.is_in = options.mechanism is None
         self.scram = Scram(options.mechanism, options.user, options.password) if options.mechanism else None
 
-    def requests(self):
-        while True:
-            frame = read_frame(self.stream)
-            key, version, correlation = struct.unpack(">hhi", frame[:8])
-            client = struct.unpack(">h", frame[8:10])[0]
-            body = frame[10 + max(0, client):]
-            head = struct.pack(">i", correlation)
-            if key == API_VERSIONS and version > 0:
-                write_frame(self.stream, head + struct.pack(">hihhh", UNSUPPORTED_VERSION, 1, API_VERSIONS, 0, 0))
-            elif key == SASL_HANDSHAKE:
-                asked = body[2:2 + struct.unpack(">h", body[:2])[0]].decode()
-                known = [self.options.mechanism] if self.options.mechanism else []
-                code = 0 if asked in known else UNSUPPORTED_MECHANISM
-                write_frame(self.stream, head + struct.pack(">hi", code, len(known)) + b"".join(map(text, known)))
-            elif key == SASL_AUTHENTICATE:
-                self.authenticate(head, version, body[4:])
-            elif key != API_VERSIONS and not self.is_in:
-                raise EOFError
-            else:
-                self.asked[correlation] = key
-                write_frame(self.upstream, frame)
+    def request(self):
+        frame = read_frame(self.stream)
+        key, version, correlation = struct.unpack(">hhi", frame[:8])
+        client = struct.unpack(">h", frame[8:10])[0]
+        body = frame[10 + max(0, client):]
+        head = struct.pack(">i", correlation)
+        if key == API_VERSIONS and version > 0:
+            write_frame(self.stream, head + struct.pack(">hihhh", UNSUPPORTED_VERSION, 1, API_VERSIONS, 0, 0))
+        elif key == SASL_HANDSHAKE:
+            asked = body[2:2 + struct.unpack(">h", body[:2])[0]].decode()
+            known = [self.options.mechanism] if self.options.mechanism else []
+            code = 0 if asked in known else UNSUPPORTED_MECHANISM
+            write_frame(self.stream, head + struct.pack(">hi", code, len(known)) + b"".join(map(text, known)))
+        elif key == SASL_AUTHENTICATE:
+            self.authenticate(head, version, body[4:])
+        elif key != API_VERSIONS and not self.is_in:
+            raise EOFError
+        else:
+            self.asked[correlation] = key
+            write_frame(self.upstream, frame)
 
     def authenticate(self, head, version, message):
         lifetime = struct.pack(">q", 0) if version > 0 else b""
@@ -136,23 +136,29 @@ class Connection:
             write_frame(self.stream, head + struct.pack(">h", AUTHENTICATION_FAILED) + why + struct.pack(">i", 0) + lifetime)
             raise EOFError from reason
 
-    def answers(self):
-        while True:
-            frame = read_frame(self.upstream)
-            key = self.asked.pop(struct.unpack(">i", frame[:4])[0], None)
-            if key in (METADATA, FIND_COORDINATOR):
-                for old, new in zip(self.old, self.new):
-                    frame = frame.replace(old, new)
-            elif key == API_VERSIONS and self.options.mechanism:
-                count = struct.unpack(">i", frame[6:10])[0]
-                more = struct.pack(">hhhhhh", SASL_HANDSHAKE, 0, 1, SASL_AUTHENTICATE, 0, 1)
-                end = 10 + 6 * count
-                frame = frame[:6] + struct.pack(">i", count + 2) + frame[10:end] + more + frame[end:]
-            write_frame(self.stream, frame)
+    def answer(self):
+        frame = read_frame(self.upstream)
+        key = self.asked.pop(struct.unpack(">i", frame[:4])[0], None)
+        if key in (METADATA, FIND_COORDINATOR):
+            for old, new in zip(self.old, self.new):
+                frame = frame.replace(old, new)
+        elif key == API_VERSIONS and self.options.mechanism:
+            count = struct.unpack(">i", frame[6:10])[0]
+            more = struct.pack(">hhhhhh", SASL_HANDSHAKE, 0, 1, SASL_AUTHENTICATE, 0, 1)
+            end = 10 + 6 * count
+            frame = frame[:6] + struct.pack(">i", count + 2) + frame[10:end] + more + frame[end:]
+        write_frame(self.stream, frame)
 
-    def carry(self, half):
+    def carry(self):
+        """Both ways in one thread: one TLS stream is not for two at once."""
         try:
-            half()
+            while True:
+                waits = getattr(self.stream, "pending", lambda: 0)() > 0
+                ready = select.select([self.stream, self.upstream], [], [], 0 if waits else None)[0]
+                if waits or self.stream in ready:
+                    self.request()
+                if self.upstream in ready:
+                    self.answer()
         except (EOFError, OSError):
             for stream in (self.stream, self.upstream):
                 try:
@@ -168,8 +174,7 @@ def serve(raw, options, own_port, context):
     except OSError:
         raw.close()
         return
-    threading.Thread(target=connection.carry, args=(connection.answers,), daemon=True).start()
-    connection.carry(connection.requests)
+    connection.carry()
 
 
 def main():
