@@ -251,6 +251,12 @@ final class BridgeProcess<Inbound: Core>: SimProcess {
             try require(record == nil, .truth, wrong, "a person re-drove or skipped \(wrong), which is not refused")
             return
         }
+        guard world.damaged.isEmpty else {
+            // Where a disk lost records, people try whatever is open.
+            let ids = deliveries.core.openIntentIDs.sorted()
+            if !ids.isEmpty { deliveries.submit(.redriven(intentID: world.random.pick(ids))) }
+            return
+        }
         guard !refused.isEmpty else { return }
         let id = world.random.pick(refused)
         let isTwice = world.random.once(in: 3)
@@ -287,7 +293,7 @@ final class BridgeProcess<Inbound: Core>: SimProcess {
         )
         let doubts = dispatch.doubtfulSinceUs.count
         try require(
-            doubts <= deliveries.core.openIntentIDs.count + dispatch.inFlight.count + 16,
+            doubts <= deliveries.core.openIntentIDs.count + dispatch.inFlight.count + 2,
             .bounded,
             instance,
             "\(doubts) doubts are kept about \(deliveries.core.openIntentIDs.count) open deliveries"
