@@ -3,6 +3,11 @@ import Testing
 
 /// One run of `lineledger demo` as a user starts it, with its progress watched line by line.
 final class PlantUnderTest {
+    /// In the order of their ports, from the plant's first one on.
+    static let services = [
+        "camera-ingest", "inspector", "mes-bridge", "erp-bridge", "traceability-projector", "alerting",
+    ]
+
     let directory: String
     private let process = Process()
     private let output = Pipe()
@@ -97,6 +102,11 @@ final class PlantUnderTest {
         return lines.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.max()
     }
 
+    /// Records that a service holds back because the log does not take them: the most of any.
+    func recordsWaiting() throws -> Double {
+        try (1...Self.services.count).compactMap { try metric("lineledger_records_waiting", port: $0) }.max() ?? 0
+    }
+
     /// Asks again and again until it holds or a minute has passed.
     func wait(until holds: () throws -> Bool) throws {
         let deadline = ContinuousClock.now + .seconds(60)
@@ -115,6 +125,19 @@ final class PlantUnderTest {
             let base = Int(line.dropFirst(5).trimmingCharacters(in: .whitespaces))
         else { throw Failure("no base port in the plant file:\n\(plant)") }
         return base
+    }
+
+    /// Starts a program of the plant beside the demo's own.
+    static func start(_ program: String, _ arguments: [String], _ more: [String: String]) throws -> Process {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "\(binaries)/\(program)")
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(more) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        return process
     }
 
     /// Runs a program of the plant, or of the system where the path is absolute, to its end.
