@@ -93,7 +93,9 @@ let package = Package(
         shared("SQLite", ["CSQLite"]),
         shared("EventLog", ["PlantEvents", "SQLite", protobuf]),
         shared("KafkaLog", ["EventLog", "PlantEvents", "CRdKafka"]),
-        shared("Vision", ["CTurboJPEG", "CPng", yams, crypto]),
+        .target(name: "CNeural", path: "Shared/CNeural"),
+        .target(name: "CZXing", path: "Shared/CZXing", linkerSettings: [.linkedLibrary("ZXing")]),
+        shared("Vision", ["CTurboJPEG", "CPng", "CNeural", "CZXing", yams, crypto]),
         shared("Evidence", ["Vision", crypto]),
         .target(
             name: "CPlantEvents",
@@ -105,8 +107,8 @@ let package = Package(
         shared(
             "ServiceRuntime",
             [
-                "PlantEvents", "PlantCore", "EventLog", "KafkaLog", "SQLite", "Evidence", yams, logging, metrics,
-                lifecycle, unixSignals, hummingbird, httpTypes, httpClient, crypto, protobuf, arguments,
+                "PlantEvents", "PlantCore", "EventLog", "KafkaLog", "SQLite", "Vision", "Evidence", yams, logging,
+                metrics, lifecycle, unixSignals, hummingbird, httpTypes, httpClient, crypto, protobuf, arguments,
             ] + nio
         ),
         shared("Uplink", ["EventLog", "PlantEvents", "SQLite", protobuf]),
@@ -122,7 +124,10 @@ let package = Package(
             swiftSettings: house
         ),
 
-        service("camera-ingest", ["Vision", "Evidence", "PlantSim"]),
+        .target(name: "CAravis", path: "Shared/CAravis"),
+        library("CV4L", "libv4l2", apt: "libv4l-dev"),
+        shared("Cameras", ["CV4L", "CAravis", "Vision", "PlantCore", "PlantSim", "ServiceRuntime"]),
+        service("camera-ingest", ["Cameras", "Vision", "Evidence", "SQLite"]),
         service("inspector", ["Vision", "Evidence"]),
         connector("MesRest", "Services/mes-bridge/Rest"),
         connector("ErpRest", "Services/erp-bridge/Rest"),
@@ -138,9 +143,8 @@ let package = Package(
         service(
             "lineledger",
             [
-                "KafkaLog", "SQLite", "Vision", "Evidence", "ReadModel", "PlantSim", "Simulation", "Uplink",
-                unixSignals,
-                httpClient,
+                "KafkaLog", "SQLite", "Vision", "Cameras", "Evidence", "ReadModel", "PlantSim", "Simulation", "Uplink",
+                unixSignals, httpClient,
             ] + nio
         ),
 
@@ -158,6 +162,7 @@ let package = Package(
             "ContractTests",
             ["EventLog", "KafkaLog", "PlantEvents", "SQLite", "CSQLite", protobuf, "log-writer-probe"]
         ),
+        tests("CamerasTests", ["Cameras", "CV4L", "ServiceRuntime", "Vision"]),
         tests("VisionTests", ["Vision", "Evidence", crypto]),
         tests(
             "ReadModelTests",
@@ -172,8 +177,12 @@ let package = Package(
         ),
         tests(
             "ConsoleTests",
-            ["console", "Evidence", "Vision", "ServiceRuntime", hummingbird, httpClient, lifecycle, logging] + nio
+            [
+                "console", "Evidence", "Vision", "ServiceRuntime", "EventLog", "PlantCore", "PlantEvents", hummingbird,
+                httpClient, lifecycle, logging, protobuf,
+            ] + nio
         ),
+        tests("CameraIngestTests", ["camera-ingest", "EventLog", "PlantCore", "PlantEvents", protobuf]),
         tests("UplinkTests", ["Uplink", "EventLog", "KafkaLog", "PlantEvents", protobuf]),
         tests("SimulationTests", ["Simulation", "PlantCore", "PlantEvents", "EventLog", "ReadModel", protobuf]),
         tests("PlantSimTests", ["PlantSim", "Vision"]),

@@ -18,7 +18,12 @@ TYPES = {
     1: "double", 2: "float", 3: "int64", 4: "uint64", 5: "int32", 8: "bool", 9: "string", 12: "bytes", 13: "uint32",
 }
 ORDER = "frames inspections production materials deliveries alarms decisions access ledger parked".split()
-NO_WRITER = ("decisions", "access", "ledger")
+NO_WRITER = ("access", "ledger")
+# Of a topic that is written in part: the kinds that a service writes.
+WRITTEN = {
+    "decisions": "writer_took_over recipe_submitted recipe_tested recipe_approved recipe_returned recipe_released "
+    "recipe_retired model_trained performance_reviewed".split(),
+}
 ITEM = re.compile(r"\b([A-Z]{2,4})-(\d\d)\b(?: \.\. ([A-Z]{2,4})-(\d\d)\b)?")
 
 
@@ -144,8 +149,11 @@ def records(blocks):
 
 def kinds(blocks, place, owner):
     oneof = place.rpartition(".")[2]
-    state = "running" if owner.file not in NO_WRITER else "catalogued"
-    found = [(number, name, kind, state) for number, name, kind, _, member in owner.fields if member == oneof]
+    def state(name):
+        is_written = owner.file not in NO_WRITER and name in WRITTEN.get(owner.file, [name])
+        return "running" if is_written else "catalogued"
+
+    found = [(number, name, kind, state(name)) for number, name, kind, _, member in owner.fields if member == oneof]
     for block in blocks.values():
         for number, where in block.catalogued:
             if where == place:

@@ -16,7 +16,7 @@ actor AlarmWatch: Service {
     private static let inputs: [Topic] = [.frames, .inspections, .mesDeliveries, .erpDeliveries]
     /// Services with inputs of their own, which they may have to set aside.
     private static let parkingServices = [
-        PlantProgram.inspector, .mesBridge, .erpBridge, .traceabilityProjector, .alerting,
+        PlantProgram.cameraIngest, .inspector, .mesBridge, .erpBridge, .traceabilityProjector, .alerting,
     ].map(\.rawValue)
 
     private let context: ServiceContext
@@ -132,7 +132,7 @@ actor AlarmWatch: Service {
         case .inspections(let record): fold.fold(record, limits)
         case .deliveries(let record): fold.fold(record, limits)
         case .parked(let record): fold.fold(record)
-        case .production, .materials, .alarms: []
+        case .production, .materials, .alarms, .decisions: []
         }
     }
 

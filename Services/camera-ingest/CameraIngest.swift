@@ -1,8 +1,11 @@
 import ArgumentParser
+import Cameras
 import Evidence
 import PlantCore
 import PlantEvents
+import ServiceLifecycle
 import ServiceRuntime
+import SwiftProtobuf
 
 @main
 struct CameraIngest: AsyncParsableCommand {
@@ -17,14 +20,21 @@ struct CameraIngest: AsyncParsableCommand {
     func run() async throws {
         try await ServiceProgram.run(.cameraIngest, options) { context in
             let store = try context.openEvidence()
+            let policy = context.plant.evidence
+            // Only who deletes or waits for verdicts need read what the others write.
+            let archive =
+                policy.deletes || policy.waitsForVerdict
+                ? EvidenceArchive(context, store: store, parker: Parker(context)) : nil
             let hosting = PartitionHosting(
                 try await context.stationOwnership(of: .frames),
                 partitions: context.plant.stationPartitions,
                 logger: context.logger
             ) { partition in
-                try await capture(partition, context, store)
+                try await capture(partition, context, store, archive)
             }
-            return Composition([hosting], checks: [hosting.check])
+            var parts: [any Service] = [hosting]
+            if let archive { parts.append(archive) }
+            return Composition(parts, checks: [hosting.check])
         }
     }
 }
@@ -33,42 +43,76 @@ struct CameraIngest: AsyncParsableCommand {
 private func capture(
     _ partition: Int32,
     _ context: ServiceContext,
-    _ store: EvidenceStore
+    _ store: EvidenceStore,
+    _ archive: EvidenceArchive?
 ) async throws -> PartitionHosting.Work {
     let stations = context.plant.stations(in: partition)
     let core = CaptureCore(
         lines: stations.mapValues(\.line),
-        keepsEvidence: context.plant.evidence.keep == .all
+        keepsEvidence: context.plant.evidence.keep != .none
     )
     let host = DeciderHost(core, context: context, topic: .frames, partition: partition)
     try await host.restore()
-    let keeper = EvidenceKeeper(context, host: host, store: store, work: WorkThread("evidence"))
-    try await keeper.settleUnfinished()
+    let keeper = EvidenceKeeper(
+        context,
+        host: host,
+        store: store,
+        archive: archive,
+        stations: stations.keys.sorted(),
+        work: WorkThread("evidence")
+    )
+    var rings: [String: PixelRing] = [:]
+    for id in stations.keys { rings[id] = try context.openRing(station: id) }
+    try await keeper.settleUnfinished(rings: rings)
     var loops: [CaptureLoop] = []
     for (id, placed) in stations.sorted(by: { $0.key < $1.key }) {
+        guard let ring = rings[id] else { continue }
         // Pictures of triggers that were never recorded are thrown away.
-        let ring = try context.openRing(station: id)
         let next = await host.core.nextTrigger(of: id)
         try ring.releaseFrom(session: next.session, sequence: next.sequence)
+        let camera = makeCamera(placed.station.camera)
+        let work = WorkThread("camera.\(id)")
         loops.append(
             CaptureLoop(
                 context: context,
                 station: placed.station,
-                source: try open(placed.station),
+                camera: camera,
+                opening: try await open(camera, of: id, work),
                 host: host,
                 ring: ring,
                 keeper: keeper,
-                work: WorkThread("camera.\(id)")
+                eyes: StationEyes(
+                    station: id,
+                    watch: placed.station.watch,
+                    active: await host.core.state.stations[id]?.faults ?? [],
+                    logger: context.logger
+                ),
+                work: work,
+                counts: CaptureCounts(station: id)
             )
         )
     }
-    return PartitionHosting.Work([host, keeper] + loops)
+    let cameras = HealthCheck("cameras") {
+        for (id, station) in await host.core.state.stations.sorted(by: { $0.key < $1.key }) {
+            if let loss = station.loss { return .failing("station \(id): its camera is gone: \(loss.reason)") }
+        }
+        return .ok
+    }
+    return PartitionHosting.Work([host, keeper] + loops, checks: [cameras])
 }
 
-private func open(_ station: PlantFile.Station) throws -> any PictureSource {
-    do {
-        return try openSource(station.camera)
-    } catch let missing as NoPicture {
-        throw ServiceProgram.Stop.wrongUse("station \(station.id): \(missing.reason)")
+/// Opens the camera; one that cannot be reached now may come back, one that needs a person's hand stops the start.
+private func open(
+    _ camera: any Camera,
+    of station: String,
+    _ work: WorkThread
+) async throws -> Result<CameraConfiguration, CameraError> {
+    try await work.run { () throws -> Result<CameraConfiguration, CameraError> in
+        do throws(CameraError) {
+            return .success(try camera.open())
+        } catch {
+            if error.kind == .refused { throw ServiceProgram.Stop.wrongUse("station \(station): \(error)") }
+            return .failure(error)
+        }
     }
 }

@@ -1,11 +1,14 @@
 import ArgumentParser
+import Logging
+import PlantCore
+import PlantEvents
 import ServiceRuntime
 
 @main
 struct Console: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "console",
-        abstract: "Serves the page that shows the line live; needs the traceability-projector for its data.",
+        abstract: "Serves the page that shows the line live, and records what people decide in the topic decisions.",
         discussion: """
             Example: console --plant deploy/plants/demo.yaml
 
@@ -22,7 +25,24 @@ struct Console: AsyncParsableCommand {
                 evidence: try context.openEvidence(),
                 logger: context.logger
             )
-            return Composition([], routes: { routes.add(to: $0) })
+            guard context.plant.writesDecisions else {
+                context.logger.info("decisions come down from the plant; recipes are decided on there")
+                return Composition([], routes: { routes.add(to: $0) })
+            }
+            let host = DeciderHost(DecisionCore(), context: context, topic: .decisions)
+            try await host.restore()
+            let recipes = RecipeRoutes(
+                desk: RecipeDesk(host: host, store: try context.openRecipes()),
+                token: try ManagementToken(context),
+                logger: context.logger
+            )
+            return Composition(
+                [host],
+                routes: {
+                    routes.add(to: $0)
+                    recipes.add(to: $0)
+                }
+            )
         }
     }
 }

@@ -57,6 +57,7 @@ actor InspectionLoop: Service {
                 switch incoming.record {
                 case .production(let record): try await adopt(record, askedBy: incoming.askedBy)
                 case .frames(let record): judged += try await inspect(record, askedBy: incoming.askedBy)
+                case .decisions(let record): try await adopt(record, askedBy: incoming.askedBy)
                 case .inspections, .materials, .deliveries, .alarms, .parked: break
                 }
             }
@@ -72,11 +73,30 @@ actor InspectionLoop: Service {
         for station in stations { try await loadWanted(station) }
     }
 
+    /// A release or retirement counts from the next part on.
+    private func adopt(_ record: DecisionRecord, askedBy: String?) async throws {
+        let cause = record.meta.origin
+        guard try await host.submit(.decisions(record), cause: cause, askedBy: askedBy) != nil else { return }
+        for station in stations { try await loadWanted(station) }
+    }
+
     /// Loads the recipe that the station's context asks for, where it is not the active one.
     private func loadWanted(_ station: String) async throws {
         let core = await host.core
+        if let refused = core.refusal(of: station) { return try await refuse(refused) }
         guard let wish = core.wantedRecipe(of: station) ?? missingJudge(core, station) else { return }
         switch try await work.run({ [shelf] in shelf.load(wish, station: station) }) {
+        case .ready(_, let activated) where core.isRetired(activated.recipeSha256):
+            try await refuse(
+                .with {
+                    $0.station = station
+                    $0.recipeID = wish.recipeID
+                    $0.recipeSha256 = wish.recipeSHA256
+                    $0.reason =
+                        "the plant file's \(activated.recipeID) has content \(activated.recipeSha256.prefix(12)), which was "
+                        + "retired; release another recipe"
+                }
+            )
         case .ready(let judge, let activated):
             judges[station] = judge
             if core.activeRecipe(of: station) != activated { try await host.submit(.recipeLoaded(activated)) }
@@ -86,14 +106,17 @@ actor InspectionLoop: Service {
                     .station: "\(station)", .recipe: "\(activated.recipeID)", .sha256: "\(activated.recipeSha256)",
                 ])
             )
-        case .refused(let refused):
-            judges[station] = nil
-            context.logger.error(
-                "recipe refused",
-                metadata: .of([.station: "\(station)", .reason: "\(refused.reason)"])
-            )
-            try await host.submit(.recipeRefused(refused))
+        case .refused(let refused): try await refuse(refused)
         }
+    }
+
+    private func refuse(_ refused: RecipeRefused) async throws {
+        judges[refused.station] = nil
+        context.logger.error(
+            "recipe refused",
+            metadata: .of([.station: "\(refused.station)", .reason: "\(refused.reason)"])
+        )
+        try await host.submit(.recipeRefused(refused))
     }
 
     /// After a restart the active recipe is known, but its files are not loaded.
@@ -117,7 +140,9 @@ actor InspectionLoop: Service {
                 try await host.submit(.frameMissed(gap), cause: record.meta.origin, askedBy: askedBy)
             case .sourceExhausted(let exhausted):
                 try await host.submit(.exhausted(exhausted), cause: record.meta.origin, askedBy: askedBy)
-            case .writerTookOver, .triggerSessionStarted, .evidenceStored, .evidenceNotStored, nil:
+            case .writerTookOver, .triggerSessionStarted, .evidenceStored, .evidenceNotStored, .evidenceExpired,
+                .processImageStored, .cameraConfigured, .cameraLost, .cameraReturned, .pictureQualityDegraded,
+                .pictureQualityRestored, .clockSkewEstimated, .frameRepeated, .frameUnmatched, nil:
                 break
             }
         }
@@ -129,53 +154,19 @@ actor InspectionLoop: Service {
         guard let judge = judges[station] else {
             return .unjudged(frame, reason: "station \(station) has no usable recipe for the order")
         }
+        let expected = await host.core.context(of: station)?.expectedTexts ?? [:]
         return try await work.run { [pixels] in
             switch pixels.pixels(of: frame) {
             case .missing(let reason):
                 return .unjudged(frame, reason: reason)
             case .picture(let picture):
                 do {
-                    let finding = try judge.judge(picture, sourceName: frame.sourceName)
+                    let finding = try judge.judge(picture, sourceName: frame.sourceName, expected: expected)
                     return .judged(frame, frame: origin, finding.judgement(by: judge.recipe))
                 } catch {
                     return .unjudged(frame, reason: "recipe \(judge.recipe.id): \(error)")
                 }
             }
         }
-    }
-}
-
-extension Finding {
-    fileprivate func judgement(by recipe: Recipe) -> InspectionCore.Judgement {
-        let words: Verdict =
-            switch verdict {
-            case .pass: .pass
-            case .fail: .fail
-            case .uncertain: .uncertain
-            }
-        return InspectionCore.Judgement(
-            verdict: words,
-            score: score,
-            confidence: confidence,
-            defects: defects.map { defect in
-                .with {
-                    $0.category = defect.category.rawValue
-                    $0.x = Float(defect.x)
-                    $0.y = Float(defect.y)
-                    $0.width = Float(defect.width)
-                    $0.height = Float(defect.height)
-                    $0.area = Float(defect.area)
-                    $0.score = Float(defect.score)
-                }
-            },
-            rejectionReason: rejectionReason,
-            timings: timings.map { timing in
-                .with {
-                    $0.tool = timing.tool
-                    $0.durationUs = UInt32(clamping: timing.microseconds)
-                }
-            },
-            recipeSHA256: recipe.sha256
-        )
     }
 }

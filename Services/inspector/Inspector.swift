@@ -40,7 +40,7 @@ private func inspect(
 ) async throws -> PartitionHosting.Work {
     let stations = context.plant.stations(in: partition)
     let host = DeciderHost(
-        InspectionCore(lines: stations.mapValues(\.line)),
+        InspectionCore(lines: stations.mapValues(\.line), approval: context.plant.recipes.approval),
         context: context,
         topic: .inspections,
         partition: partition
@@ -48,7 +48,7 @@ private func inspect(
     try await host.restore()
     let intake = Intake(
         context,
-        topics: [.frames, .production],
+        topics: [.frames, .production, .decisions],
         only: [.frames: [partition]],
         from: await host.inputPositions,
         parker: parker,
@@ -59,7 +59,11 @@ private func inspect(
         context,
         host: host,
         intake: intake,
-        shelf: RecipeShelf(stations.mapValues(\.station)),
+        shelf: RecipeShelf(
+            stations.mapValues(\.station),
+            store: try context.openRecipes(),
+            folder: "\(context.plant.state)/run/recipes"
+        ),
         pixels: PixelSource(rings: Dictionary(uniqueKeysWithValues: rings), store: store),
         stations: stations.keys.sorted()
     )

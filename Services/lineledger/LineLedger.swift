@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import Vision
 
 @main
 struct LineLedger: AsyncParsableCommand {
@@ -12,13 +14,16 @@ struct LineLedger: AsyncParsableCommand {
             """,
         subcommands: [
             Demo.self, Up.self, TraceCommand.self, Rebuild.self, Verify.self, Parked.self, Topics.self,
-            UplinkCommand.self,
-            Simulate.self, Evaluate.self, Bench.self, Peer.self,
+            UplinkCommand.self, Simulate.self, RecipeCommand.self, Train.self, Evaluate.self, CameraCommand.self,
+            Bench.self, Peer.self,
         ]
     )
 
     /// Runs a command; argument errors exit with 2, as every other wrong use does.
     static func main() async {
+        let environment = ProcessInfo.processInfo.environment
+        NeuralPlace.choose(environment: environment)
+        CodeLibrary.choose(environment: environment)
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

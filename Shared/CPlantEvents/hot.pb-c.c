@@ -1124,7 +1124,7 @@ const ProtobufCMessageDescriptor plant__meta__descriptor =
   (ProtobufCMessageInit) plant__meta__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor plant__frame_record__event__field_descriptors[7] =
+static const ProtobufCFieldDescriptor plant__frame_record__event__field_descriptors[17] =
 {
   {
     "writer_took_over_message",
@@ -1210,20 +1210,151 @@ static const ProtobufCFieldDescriptor plant__frame_record__event__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "camera_lost_message",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, camera_lost_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "camera_returned_message",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, camera_returned_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "picture_quality_degraded_message",
+    32,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, picture_quality_degraded_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "picture_quality_restored_message",
+    33,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, picture_quality_restored_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clock_skew_estimated_message",
+    34,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, clock_skew_estimated_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "evidence_expired_message",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, evidence_expired_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "process_image_stored_message",
+    36,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, process_image_stored_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "camera_configured_message",
+    37,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, camera_configured_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frame_repeated_message",
+    38,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, frame_repeated_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frame_unmatched_message",
+    39,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__FrameRecord__Event, kind_case),
+    offsetof(Plant__FrameRecord__Event, frame_unmatched_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned plant__frame_record__event__field_indices_by_name[] = {
+  14,   /* field[14] = camera_configured_message */
+  7,   /* field[7] = camera_lost_message */
+  8,   /* field[8] = camera_returned_message */
+  11,   /* field[11] = clock_skew_estimated_message */
+  12,   /* field[12] = evidence_expired_message */
   5,   /* field[5] = evidence_not_stored_message */
   4,   /* field[4] = evidence_stored */
   2,   /* field[2] = frame_captured */
   3,   /* field[3] = frame_missed_message */
+  15,   /* field[15] = frame_repeated_message */
+  16,   /* field[16] = frame_unmatched_message */
+  9,   /* field[9] = picture_quality_degraded_message */
+  10,   /* field[10] = picture_quality_restored_message */
+  13,   /* field[13] = process_image_stored_message */
   6,   /* field[6] = source_exhausted_message */
   1,   /* field[1] = trigger_session_started_message */
   0,   /* field[0] = writer_took_over_message */
 };
-static const ProtobufCIntRange plant__frame_record__event__number_ranges[1 + 1] =
+static const ProtobufCIntRange plant__frame_record__event__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 30, 7 },
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor plant__frame_record__event__descriptor =
 {
@@ -1233,10 +1364,10 @@ const ProtobufCMessageDescriptor plant__frame_record__event__descriptor =
   "Plant__FrameRecord__Event",
   "plant",
   sizeof(Plant__FrameRecord__Event),
-  7,
+  17,
   plant__frame_record__event__field_descriptors,
   plant__frame_record__event__field_indices_by_name,
-  1,  plant__frame_record__event__number_ranges,
+  2,  plant__frame_record__event__number_ranges,
   (ProtobufCMessageInit) plant__frame_record__event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1587,7 +1718,7 @@ const ProtobufCMessageDescriptor plant__evidence_stored__descriptor =
   (ProtobufCMessageInit) plant__evidence_stored__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor plant__inspection_record__event__field_descriptors[9] =
+static const ProtobufCFieldDescriptor plant__inspection_record__event__field_descriptors[13] =
 {
   {
     "writer_took_over_message",
@@ -1697,22 +1828,76 @@ static const ProtobufCFieldDescriptor plant__inspection_record__event__field_des
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "recipe_release_adopted_message",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__InspectionRecord__Event, kind_case),
+    offsetof(Plant__InspectionRecord__Event, recipe_release_adopted_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recipe_retirement_adopted_message",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__InspectionRecord__Event, kind_case),
+    offsetof(Plant__InspectionRecord__Event, recipe_retirement_adopted_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "features_measured_message",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__InspectionRecord__Event, kind_case),
+    offsetof(Plant__InspectionRecord__Event, features_measured_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stop_requested_message",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__InspectionRecord__Event, kind_case),
+    offsetof(Plant__InspectionRecord__Event, stop_requested_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned plant__inspection_record__event__field_indices_by_name[] = {
   1,   /* field[1] = context_adopted_message */
+  11,   /* field[11] = features_measured_message */
   7,   /* field[7] = hold_placed_message */
   5,   /* field[5] = inspection_missed_message */
   4,   /* field[4] = part_inspected */
   2,   /* field[2] = recipe_activated_message */
   3,   /* field[3] = recipe_refused_message */
+  9,   /* field[9] = recipe_release_adopted_message */
+  10,   /* field[10] = recipe_retirement_adopted_message */
   6,   /* field[6] = reject_not_commanded_message */
   8,   /* field[8] = source_inspected_message */
+  12,   /* field[12] = stop_requested_message */
   0,   /* field[0] = writer_took_over_message */
 };
-static const ProtobufCIntRange plant__inspection_record__event__number_ranges[1 + 1] =
+static const ProtobufCIntRange plant__inspection_record__event__number_ranges[3 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 31, 11 },
+  { 35, 12 },
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor plant__inspection_record__event__descriptor =
 {
@@ -1722,10 +1907,10 @@ const ProtobufCMessageDescriptor plant__inspection_record__event__descriptor =
   "Plant__InspectionRecord__Event",
   "plant",
   sizeof(Plant__InspectionRecord__Event),
-  9,
+  13,
   plant__inspection_record__event__field_descriptors,
   plant__inspection_record__event__field_indices_by_name,
-  1,  plant__inspection_record__event__number_ranges,
+  3,  plant__inspection_record__event__number_ranges,
   (ProtobufCMessageInit) plant__inspection_record__event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1780,7 +1965,7 @@ const ProtobufCMessageDescriptor plant__inspection_record__descriptor =
   (ProtobufCMessageInit) plant__inspection_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor plant__defect__field_descriptors[7] =
+static const ProtobufCFieldDescriptor plant__defect__field_descriptors[9] =
 {
   {
     "category",
@@ -1866,12 +2051,38 @@ static const ProtobufCFieldDescriptor plant__defect__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tool",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Plant__Defect, tool),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "severity",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Plant__Defect, severity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned plant__defect__field_indices_by_name[] = {
   5,   /* field[5] = area */
   0,   /* field[0] = category */
   4,   /* field[4] = height */
   6,   /* field[6] = score */
+  8,   /* field[8] = severity */
+  7,   /* field[7] = tool */
   3,   /* field[3] = width */
   1,   /* field[1] = x */
   2,   /* field[2] = y */
@@ -1879,7 +2090,7 @@ static const unsigned plant__defect__field_indices_by_name[] = {
 static const ProtobufCIntRange plant__defect__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor plant__defect__descriptor =
 {
@@ -1889,7 +2100,7 @@ const ProtobufCMessageDescriptor plant__defect__descriptor =
   "Plant__Defect",
   "plant",
   sizeof(Plant__Defect),
-  7,
+  9,
   plant__defect__field_descriptors,
   plant__defect__field_indices_by_name,
   1,  plant__defect__number_ranges,

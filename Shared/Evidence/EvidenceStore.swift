@@ -53,7 +53,7 @@ package struct EvidenceFile: Sendable {
 /// Pictures on disk, each named by the hash of its pixels: `ab/cd/abcd….png` (lossless) or `.jpg`. One process stores;
 /// any number load. A file is there whole or not at all.
 package final class EvidenceStore: Sendable {
-    /// Quality of what is not kept lossless.
+    /// Usual quality of what is not kept lossless.
     package static let jpegQuality = 90
 
     package let directory: String
@@ -77,8 +77,17 @@ package final class EvidenceStore: Sendable {
     package func usedBytes() throws(EvidenceError) -> Int { try reserve(0) }
 
     /// Keeps the picture; keeping it again changes nothing. A kept file that turns out damaged is replaced.
-    package func store(_ picture: Picture, lossless: Bool) throws(EvidenceError) -> StoredEvidence {
-        let name = picture.sha256
+    ///
+    /// - Parameters:
+    ///   - sha256: the picture's, where it is known.
+    ///   - quality: of a JPEG, 1 to 100.
+    package func store(
+        _ picture: Picture,
+        sha256: String? = nil,
+        lossless: Bool,
+        quality: Int = EvidenceStore.jpegQuality
+    ) throws(EvidenceError) -> StoredEvidence {
+        let name = sha256 ?? picture.sha256
         let pngPath = try path(name, "png")
         let path = lossless ? pngPath : try path(name, "jpg")
         for candidate in [pngPath, path] where Files.exists(candidate) {
@@ -89,7 +98,7 @@ package final class EvidenceStore: Sendable {
             file =
                 lossless
                 ? try PictureCodec.encodePNG(picture)
-                : try PictureCodec.encodeJPEG(picture, quality: Self.jpegQuality)
+                : try PictureCodec.encodeJPEG(picture, quality: quality)
         } catch {
             throw .failed(path: path, reason: error.reason)
         }
@@ -110,6 +119,11 @@ package final class EvidenceStore: Sendable {
             return try decode(file, path, pixelsSHA256)
         }
         return nil
+    }
+
+    package func contains(pixelsSHA256: String) throws(EvidenceError) -> Bool {
+        let (png, jpg) = (try path(pixelsSHA256, "png"), try path(pixelsSHA256, "jpg"))
+        return Files.exists(png) || Files.exists(jpg)
     }
 
     /// The kept file of the picture with this name, nil where there is none.

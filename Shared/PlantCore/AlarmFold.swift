@@ -71,7 +71,9 @@ package struct AlarmFold: Codable, Sendable {
     }
 
     private var setAside: [String: SetAside] = [:]
-    private var stations: [String: Station] = [:]
+    /// Categories of which a single defect raises an alarm, by station: of its recipe's reaction plan.
+    var alarmingCategories: [String: [String]] = [:]
+    var stations: [String: Station] = [:]
     private var runway = Runway()
     private var spool = SpoolLevel.normal
     /// Alarms that are active now, by `kind subject`, with the occurrence's id.
@@ -81,65 +83,6 @@ package struct AlarmFold: Codable, Sendable {
 
     /// Which alarms are active now: `kind subject` to alarm id.
     package var activeAlarms: [String: String] { active }
-
-    package mutating func fold(_ record: FrameRecord, _ limits: Limits) -> [Draft] {
-        var drafts: [Draft] = []
-        for event in record.events {
-            switch event.kind {
-            case .triggerSessionStarted(let started):
-                touch(started.station, record.meta)
-                stations[started.station]?.isExhausted = false
-            case .frameCaptured(let frame):
-                touch(frame.trigger.station, record.meta)
-                clear("station-silent", frame.trigger.station, record.meta, into: &drafts)
-            case .frameMissed(let gap):
-                touch(gap.trigger.station, record.meta)
-                clear("station-silent", gap.trigger.station, record.meta, into: &drafts)
-            case .sourceExhausted(let exhausted):
-                stations[exhausted.station, default: Station()].isExhausted = true
-                clear("station-silent", exhausted.station, record.meta, into: &drafts)
-            case .writerTookOver, .evidenceStored, .evidenceNotStored, nil:
-                break
-            }
-        }
-        return drafts
-    }
-
-    package mutating func fold(_ record: InspectionRecord, _ limits: Limits) -> [Draft] {
-        var drafts: [Draft] = []
-        for event in record.events {
-            switch event.kind {
-            case .partInspected(let part):
-                clear("recipe-refused", part.trigger.station, record.meta, into: &drafts)
-                countVerdict(part, record.meta, limits, into: &drafts)
-            case .holdPlaced(let hold):
-                raise(
-                    "hold-placed",
-                    hold.holdID,
-                    .high,
-                    record.meta,
-                    text: "\(hold.subjectKind.word) \(hold.subjectID) is on hold: \(hold.reason)",
-                    response: "Segregate \(hold.subjectKind.word) \(hold.subjectID) and decide its disposition.",
-                    into: &drafts
-                )
-            case .recipeRefused(let refused):
-                raise(
-                    "recipe-refused",
-                    refused.station,
-                    .high,
-                    record.meta,
-                    text: "recipe \(refused.recipeID) cannot be used: \(refused.reason)",
-                    response: "Stop the station or give it the approved recipe; parts are named gaps until then.",
-                    into: &drafts
-                )
-            case .recipeActivated(let activated):
-                clear("recipe-refused", activated.station, record.meta, into: &drafts)
-            case .writerTookOver, .contextAdopted, .inspectionMissed, .rejectNotCommanded, .sourceInspected, nil:
-                break
-            }
-        }
-        return drafts
-    }
 
     package mutating func fold(_ record: DeliveryRecord, _ limits: Limits) -> [Draft] {
         var drafts: [Draft] = []
@@ -326,12 +269,12 @@ package struct AlarmFold: Codable, Sendable {
         return drafts
     }
 
-    private mutating func touch(_ station: String, _ meta: Meta) {
+    mutating func touch(_ station: String, _ meta: Meta) {
         stations[station, default: Station()].lastTriggerUs = meta.occurredAtUs
         stations[station]?.line = meta.place.workCenter
     }
 
-    private mutating func countVerdict(
+    mutating func countVerdict(
         _ part: PartInspected,
         _ meta: Meta,
         _ limits: Limits,
@@ -358,7 +301,7 @@ package struct AlarmFold: Codable, Sendable {
         }
     }
 
-    private mutating func raise(
+    mutating func raise(
         _ kind: String,
         _ subject: String,
         _ priority: AlarmPriority,
@@ -382,7 +325,7 @@ package struct AlarmFold: Codable, Sendable {
         drafts.append(draft("raised:\(kind):\(subject):\(meta.recordID)", .alarmRaised(raised), subject, meta))
     }
 
-    private mutating func clear(_ kind: String, _ subject: String, _ meta: Meta, into drafts: inout [Draft]) {
+    mutating func clear(_ kind: String, _ subject: String, _ meta: Meta, into drafts: inout [Draft]) {
         guard let alarmID = active.removeValue(forKey: "\(kind) \(subject)") else { return }
         let returned = AlarmReturnedToNormal.with {
             $0.alarmID = alarmID

@@ -15,7 +15,8 @@ extension DeliveryCore {
             case .holdPlaced(let hold):
                 kinds += dialect.intents(for: hold).map(Kind.deliveryIntended)
             case .writerTookOver, .contextAdopted, .recipeActivated, .recipeRefused, .rejectNotCommanded,
-                .sourceInspected, nil:
+                .sourceInspected, .featuresMeasured, .stopRequested, .recipeReleaseAdopted, .recipeRetirementAdopted,
+                nil:
                 break
             }
         }

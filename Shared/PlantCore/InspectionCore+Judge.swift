@@ -11,7 +11,7 @@ extension InspectionCore {
     ) -> Step<InspectionRecord> {
         let name = captured.trigger.station
         let known = station(name)
-        guard let recipe = known.recipeInForce, recipe.recipeSha256 == judgement.recipeSHA256 else {
+        guard let recipe = activeRecipe(of: name), recipe.recipeSha256 == judgement.recipeSHA256 else {
             // I2: a picture judged by another recipe than the one in force has no verdict.
             return miss(
                 captured.trigger,
@@ -22,6 +22,16 @@ extension InspectionCore {
         }
         let part = inspected(captured, frame, judgement, known, recipe, nowUs: nowUs)
         var kinds: [Kind] = [.partInspected(part)]
+        if !judgement.features.isEmpty {
+            kinds.append(
+                .featuresMeasured(
+                    .with {
+                        $0.partID = part.partID
+                        $0.features = judgement.features
+                    }
+                )
+            )
+        }
         let rejects =
             judgement.verdict == .fail
             || judgement.verdict == .uncertain && recipe.reactionPlan.rejectUncertain
@@ -36,6 +46,7 @@ extension InspectionCore {
             )
         }
         kinds += holds(after: part, in: known, by: recipe.reactionPlan).map(Kind.holdPlaced)
+        if let stop = stop(after: part, by: recipe.reactionPlan) { kinds.append(.stopRequested(stop)) }
         return step(
             "part:\(captured.trigger.text)",
             kinds,
@@ -71,6 +82,19 @@ extension InspectionCore {
             $0.decidedAtUs = nowUs
             $0.timings = judgement.timings
             $0.sourceName = captured.sourceName
+        }
+    }
+
+    /// The stop that the reaction plan asks for after this part; not a safety function (I3).
+    private func stop(after part: PartInspected, by plan: ReactionPlan) -> StopRequested? {
+        guard part.verdict == .fail else { return nil }
+        guard let worst = part.defects.first(where: { plan.stopOnCategories.contains($0.category) }) else { return nil }
+        return .with {
+            $0.stopID = "stop:\(part.partID)"
+            $0.line = lines[part.trigger.station] ?? ""
+            $0.station = part.trigger.station
+            $0.partID = part.partID
+            $0.reason = "part \(part.partID) has a defect of category \(worst.category), one of which stops the line"
         }
     }
 

@@ -21,6 +21,8 @@ package struct InspectionCore: Core {
         case frameMissed(FrameMissed)
         /// A finite source ended.
         case exhausted(SourceExhausted)
+        /// People decided; releases and retirements of recipes are adopted.
+        case decisions(DecisionRecord)
     }
 
     /// What the recipe's tools said of one picture.
@@ -29,6 +31,8 @@ package struct InspectionCore: Core {
         package var score: Double
         package var confidence: Double
         package var defects: [Defect]
+        /// What was counted, read or measured.
+        package var features: [MeasuredFeature]
         package var rejectionReason: String
         package var timings: [ToolTiming]
         /// Recipe that judged; it must be the station's active one (I2).
@@ -39,6 +43,7 @@ package struct InspectionCore: Core {
             score: Double,
             confidence: Double,
             defects: [Defect],
+            features: [MeasuredFeature] = [],
             rejectionReason: String,
             timings: [ToolTiming],
             recipeSHA256: String
@@ -47,43 +52,40 @@ package struct InspectionCore: Core {
             self.score = score
             self.confidence = confidence
             self.defects = defects
+            self.features = features
             self.rejectionReason = rejectionReason
             self.timings = timings
             self.recipeSHA256 = recipeSHA256
         }
     }
 
-    package static let version = 1
+    package static let version = 2
     /// Line of each station this core works for: configuration, not state.
-    private let lines: [String: String]
+    let lines: [String: String]
+    /// What may judge where nothing was released: configuration, not state.
+    let approval: RecipeApproval
     package struct State: Codable, Sendable {
         var stations: [String: Station] = [:]
         /// Rules that hold each batch, or station without one, that is worked on now: one cause holds once, whichever
         /// station saw it.
         var heldBy: [String: [String]] = [:]
+        var releases = RecipeReleases()
     }
 
     package var state = State()
 
-    package init(lines: [String: String]) {
+    package init(lines: [String: String], approval: RecipeApproval = .plantFile) {
         self.lines = lines
+        self.approval = approval
     }
 
     package func context(of station: String) -> ProductionContext? { state.stations[station]?.context?.message }
 
-    /// The recipe in force: loaded, and what the station's context asks for.
-    package func activeRecipe(of station: String) -> RecipeActivated? { self.station(station).recipeInForce }
-
-    /// The recipe the station should load next: its context asks for one that is neither active nor refused.
-    package func wantedRecipe(of station: String) -> RecipeWish? {
-        guard lines[station] != nil else { return nil }
-        let known = self.station(station)
-        return known.refused == known.wish || known.recipeInForce != nil ? nil : known.wish
-    }
-
     package func decide(_ input: Input, nowUs: Int64) -> Step<InspectionRecord>? {
         switch input {
         case .production(let record):
+            return adopt(record)
+        case .decisions(let record):
             return adopt(record)
         case .recipeLoaded(let activated):
             return step(
@@ -124,10 +126,20 @@ package struct InspectionCore: Core {
 
     package mutating func evolve(with kind: Kind) {
         switch kind {
-        case .writerTookOver, .rejectNotCommanded, .inspectionMissed, .sourceInspected:
+        case .writerTookOver, .rejectNotCommanded, .inspectionMissed, .sourceInspected, .featuresMeasured,
+            .stopRequested:
             break
+        case .recipeReleaseAdopted(let release):
+            state.releases.adopt(release)
+            askAgain()
+        case .recipeRetirementAdopted(let retirement):
+            state.releases.adopt(retirement)
+            askAgain()
         case .contextAdopted(let adopted):
             state.stations[adopted.station, default: Station()].adopt(adopted.context)
+            if station(adopted.station).refused != standing(of: adopted.station).wish {
+                state.stations[adopted.station]?.refused = nil
+            }
             let worked = Set(state.stations.map { $1.holdSubject(at: $0) })
             state.heldBy = state.heldBy.filter { worked.contains($0.key) }
         case .recipeActivated(let activated):
@@ -212,26 +224,6 @@ package struct InspectionCore: Core {
     }
 }
 
-/// A recipe by id and, where the order fixes it, by content hash.
-package struct RecipeWish: Codable, Equatable, Sendable {
-    /// Empty: the station's default recipe.
-    package var recipeID: String
-    /// Empty: whatever content the plant has under that id.
-    package var recipeSHA256: String
-
-    package init(recipeID: String, recipeSHA256: String) {
-        self.recipeID = recipeID
-        self.recipeSHA256 = recipeSHA256
-    }
-
-    /// Whether `active`, which was loaded for the wish `loadedFor`, is what this wish asks for. Only a recipe that was
-    /// loaded as the station's default is known to be it.
-    func isMet(by active: RecipeActivated, loadedFor: RecipeWish) -> Bool {
-        (recipeID.isEmpty ? loadedFor.recipeID.isEmpty : recipeID == active.recipeID)
-            && (recipeSHA256.isEmpty || recipeSHA256 == active.recipeSha256)
-    }
-}
-
 extension InspectionCore {
     /// What one station knows from the inspector's own events.
     struct Station: Codable, Sendable {
@@ -246,16 +238,12 @@ extension InspectionCore {
         /// Failed or not, newest last; as long as the reaction plan's window.
         var recentFailures: [Bool] = []
 
+        /// What the context asks for, whatever was released.
         var wish: RecipeWish {
             RecipeWish(
                 recipeID: context?.message.recipeID ?? "",
                 recipeSHA256: context?.message.recipeSha256 ?? ""
             )
-        }
-
-        var recipeInForce: RecipeActivated? {
-            guard let active = recipe?.message, wish.isMet(by: active, loadedFor: loadedFor) else { return nil }
-            return active
         }
 
         /// What a hold blocks: the batch, or the station `name` while no batch is known.
@@ -267,7 +255,6 @@ extension InspectionCore {
         mutating func adopt(_ new: ProductionContext) {
             if context?.message.batchID != new.batchID { recentFailures = [] }
             context = Coded(new)
-            if refused != wish { refused = nil }
         }
 
         mutating func activate(_ activated: RecipeActivated) {

@@ -6,6 +6,7 @@ package enum AnyRecord: Sendable {
     case materials(MaterialRecord)
     case deliveries(DeliveryRecord)
     case alarms(AlarmRecord)
+    case decisions(DecisionRecord)
     /// Of a `<service>-parked` topic, which `Topic` does not list: each service has its own.
     case parked(ParkedRecord)
 
@@ -18,7 +19,8 @@ package enum AnyRecord: Sendable {
         case .materials: self = .materials(try Codec.decode(from: value))
         case .mesDeliveries, .erpDeliveries: self = .deliveries(try Codec.decode(from: value))
         case .alarms: self = .alarms(try Codec.decode(from: value))
-        case .decisions, .access, .ledger:
+        case .decisions: self = .decisions(try Codec.decode(from: value))
+        case .access, .ledger:
             throw InvalidRecord("topic \(topic.rawValue) has no reader in this build")
         }
     }
@@ -31,6 +33,7 @@ package enum AnyRecord: Sendable {
         case .materials(let record): record.meta
         case .deliveries(let record): record.meta
         case .alarms(let record): record.meta
+        case .decisions(let record): record.meta
         case .parked(let record): record.meta
         }
     }
@@ -44,6 +47,7 @@ package enum AnyRecord: Sendable {
         case .materials(let record): record.unknownKinds
         case .deliveries(let record): record.unknownKinds
         case .alarms(let record): record.unknownKinds
+        case .decisions(let record): record.unknownKinds
         case .parked(let record): record.unknownKinds
         }
     }

@@ -14,6 +14,16 @@ extension FrameRecord.Event: TopicEvent {
         case .evidenceStored: "evidence_stored"
         case .evidenceNotStored: "evidence_not_stored"
         case .sourceExhausted: "source_exhausted"
+        case .cameraLost: "camera_lost"
+        case .cameraReturned: "camera_returned"
+        case .pictureQualityDegraded: "picture_quality_degraded"
+        case .pictureQualityRestored: "picture_quality_restored"
+        case .clockSkewEstimated: "clock_skew_estimated"
+        case .evidenceExpired: "evidence_expired"
+        case .processImageStored: "process_image_stored"
+        case .cameraConfigured: "camera_configured"
+        case .frameRepeated: "frame_repeated"
+        case .frameUnmatched: "frame_unmatched"
         case nil: "unknown"
         }
     }
@@ -35,6 +45,10 @@ extension InspectionRecord.Event: TopicEvent {
         case .rejectNotCommanded: "reject_not_commanded"
         case .holdPlaced: "hold_placed"
         case .sourceInspected: "source_inspected"
+        case .recipeReleaseAdopted: "recipe_release_adopted"
+        case .recipeRetirementAdopted: "recipe_retirement_adopted"
+        case .featuresMeasured: "features_measured"
+        case .stopRequested: "stop_requested"
         case nil: "unknown"
         }
     }

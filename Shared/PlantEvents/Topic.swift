@@ -13,7 +13,7 @@ package enum Topic: String, CaseIterable, Sendable, Codable {
 
     /// The topics a running service writes today; the others are catalogued in `proto/README.md`.
     package static let written: [Topic] = [
-        .frames, .inspections, .production, .materials, .mesDeliveries, .erpDeliveries, .alarms,
+        .frames, .inspections, .production, .materials, .mesDeliveries, .erpDeliveries, .alarms, .decisions,
     ]
 }
 

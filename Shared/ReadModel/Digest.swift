@@ -73,6 +73,11 @@ enum Canonical {
             k.stored_bytes, k.reason, \(origin)
             """
         ),
+        plain(
+            "evidence_expired",
+            "k.pixels_sha256, k.partition, k.policy, k.at_us, k.epoch, k.sequence",
+            by: "1, 2"
+        ),
         plain("trigger_tally", "\(ofSource), k.triggers, k.missed, k.last_sequence", by: "1, 2"),
         byKey("trigger_repeat", origin, order: "k.key, k.partition, k.epoch, k.sequence"),
         plain("trigger_session", "\(ofSource), k.adapter, k.device, k.reason, k.at_us, \(origin)", by: "1, 2"),
@@ -116,6 +121,15 @@ enum Canonical {
             by: "1, 2"
         ),
         plain("recipe_refused", "k.station, k.recipe_id, k.recipe_sha256, k.reason, k.at_us, \(origin)", by: "1, 2, 3"),
+        plain(
+            "feature",
+            """
+            k.part_id, k.name, k.task, k.value, k.unit, k.text, k.lower_limit, k.upper_limit, k.conforms, k.at_us,
+            \(origin)
+            """,
+            by: "1, 2"
+        ),
+        plain("stop_requested", "k.stop_id, k.line, k.station, k.part_id, k.reason, k.at_us, \(origin)", by: "1"),
         plain("source_inspected", "k.station, k.triggers, k.at_us, \(origin)", by: "1"),
         plain("order_released", "k.order_id, k.line, \(context), k.priority, k.at_us, \(origin)", by: "1"),
         plain("order_step", "k.order_id, k.step, k.line, k.at_us, \(origin)", by: "1, 2, 3"),

@@ -186,6 +186,9 @@ final class Fold {
             case .rare:
                 try fold(chunk.rare[nextRare], topic, mark, chunk)
                 nextRare += 1
+            case .unknown where topic == .decisions:
+                // No rows follow from people's decisions yet.
+                break
             case .unknown:
                 input.counters.unknown += 1
                 result.unknown += 1

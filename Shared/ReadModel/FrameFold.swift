@@ -61,7 +61,7 @@ final class FrameFold {
     private let tallies: Tallies
     @exclusivity(unchecked) private var frames: RowBlock<FrameRow>
     @exclusivity(unchecked) private var evidences: RowBlock<EvidenceRow>
-    private let addTrigger, replaceTrigger, addEvidence, findTrigger, addRepeat: Statement
+    private let addTrigger, replaceTrigger, addEvidence, addExpiry, findTrigger, addRepeat: Statement
     private let session, exhausted: LatestRow
 
     fileprivate static let triggerTarget = """
@@ -96,6 +96,15 @@ final class FrameFold {
                 stored_bytes = excluded.stored_bytes, reason = excluded.reason, partition = excluded.partition,
                 epoch = excluded.epoch, sequence = excluded.sequence
             WHERE (excluded.epoch, excluded.sequence, excluded.partition) >= (epoch, sequence, partition)
+            """
+        )
+        addExpiry = try database.prepare(
+            """
+            INSERT INTO evidence_expired(pixels_sha256, partition, policy, at_us, epoch, sequence)
+            VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT(pixels_sha256, partition) DO UPDATE SET policy = excluded.policy, at_us = excluded.at_us,
+                epoch = excluded.epoch, sequence = excluded.sequence
+            WHERE (excluded.epoch, excluded.sequence) >= (epoch, sequence)
             """
         )
         session = try LatestRow(
@@ -142,7 +151,10 @@ final class FrameFold {
 
     func fold(_ kind: FrameRecord.Event.Kind, _ mark: Mark) throws {
         switch kind {
-        case .writerTookOver: break
+        case .writerTookOver, .cameraLost, .cameraReturned, .pictureQualityDegraded, .pictureQualityRestored,
+            .clockSkewEstimated, .processImageStored, .cameraConfigured, .frameRepeated, .frameUnmatched:
+            break
+        case .evidenceExpired(let event): try expired(event, mark)
         case .triggerSessionStarted(let event):
             let source = try event.station.withBytes { try interning.source($0, event.session) }
             try session.put(mark, .int(source), .text(event.adapter), .text(event.device), .text(event.reason))
@@ -183,6 +195,17 @@ final class FrameFold {
         addEvidence.bind(8, event.reason)
         addEvidence.bind(9, mark: mark)
         try addEvidence.run()
+    }
+
+    private func expired(_ event: EvidenceExpired, _ mark: Mark) throws {
+        guard !event.pixelsSha256.isEmpty else { return }
+        HashCell.bind(event.pixelsSha256, to: addExpiry, 1)
+        addExpiry.bind(2, mark.partition)
+        addExpiry.bind(3, event.policy)
+        addExpiry.bind(4, mark.occurredAtUs)
+        addExpiry.bind(5, mark.epoch)
+        addExpiry.bind(6, mark.sequence)
+        try addExpiry.run()
     }
 
     /// Two records say what became of one trigger: the earlier one in the log stands, the other is named. True when the

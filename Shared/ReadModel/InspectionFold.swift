@@ -5,7 +5,7 @@ import SQLite
 final class InspectionFold {
     private let interning: Interning
     private let parts: PartRows
-    private let hold, adopted, activated, refused, notCommanded, inspected: LatestRow
+    private let hold, adopted, activated, refused, notCommanded, inspected, feature, stop: LatestRow
 
     init(_ database: Database, _ interning: Interning, _ tallies: Tallies) throws(SQLiteError) {
         self.interning = interning
@@ -31,6 +31,18 @@ final class InspectionFold {
         )
         notCommanded = try LatestRow(database, "reject_not_commanded", key: ["part_id"], values: ["reason"])
         inspected = try LatestRow(database, "source_inspected", key: ["station"], values: ["triggers"])
+        feature = try LatestRow(
+            database,
+            "feature",
+            key: ["part_id", "name"],
+            values: ["task", "value", "unit", "text", "lower_limit", "upper_limit", "conforms"]
+        )
+        stop = try LatestRow(
+            database,
+            "stop_requested",
+            key: ["stop_id"],
+            values: ["line", "station", "part_id", "reason"]
+        )
     }
 
     func fold(_ part: PartView, _ mark: Mark) throws {
@@ -44,7 +56,7 @@ final class InspectionFold {
 
     func fold(_ kind: InspectionRecord.Event.Kind, _ mark: Mark) throws {
         switch kind {
-        case .writerTookOver: break
+        case .writerTookOver, .recipeReleaseAdopted, .recipeRetirementAdopted: break
         case .contextAdopted(let event):
             try adopted.put(mark, .text(event.station), .int(try interning.context(event.context)))
         case .recipeActivated(let event):
@@ -82,6 +94,30 @@ final class InspectionFold {
             )
         case .sourceInspected(let event):
             try inspected.put(mark, .text(event.station), .int(Int64(clamping: event.triggers)))
+        case .featuresMeasured(let event):
+            for measured in event.features {
+                try feature.put(
+                    mark,
+                    .text(event.partID),
+                    .text(measured.name),
+                    .int(Int64(measured.task.rawValue)),
+                    .real(measured.value),
+                    .text(measured.unit),
+                    .text(measured.text),
+                    measured.hasLowerLimit ? .real(measured.lowerLimit) : .null,
+                    measured.hasUpperLimit ? .real(measured.upperLimit) : .null,
+                    .int(measured.conforms ? 1 : 0)
+                )
+            }
+        case .stopRequested(let event):
+            try stop.put(
+                mark,
+                .text(event.stopID),
+                .text(event.line),
+                .text(event.station),
+                .text(event.partID),
+                .text(event.reason)
+            )
         case .partInspected:
             preconditionFailure("\(kind) is never rare")
         }

@@ -166,10 +166,11 @@ struct PartReader {
                 p.decided_at_us, p.pixels_sha256, p.partition, p.epoch, p.sequence, m.text,
                 c.order_id, c.sku, c.batch_id, c.line, c.shift, c.recipe_id, c.id,
                 t.key, t.source_name, e.stored, e.lossless, e.pixels_sha256, e.stored_sha256, k.text, e.stored_bytes,
-                e.reason, r.reason
+                e.reason, r.reason, x.policy
             FROM part p JOIN source s ON s.id = p.key >> \(Schema.sequenceBits) JOIN context c ON c.id = p.context
             LEFT JOIN term m ON m.id = p.recipe LEFT JOIN trigger t ON t.key = p.key
             LEFT JOIN evidence e ON e.key = p.key LEFT JOIN term k ON k.id = e.media_type
+            LEFT JOIN evidence_expired x ON \(Schema.expiryOfEvidence)
             LEFT JOIN reject_not_commanded r ON r.part_id =
                 coalesce(p.serial, s.station || '/' || s.session || '/' || (p.key & \(Schema.sequenceMask)))
             WHERE p.key = ?
@@ -219,13 +220,13 @@ struct PartReader {
     private func evidence() -> EvidenceInfo? {
         guard !part.isNull(24) else { return nil }
         return EvidenceInfo(
-            stored: part.int(24) == 1,
+            stored: part.int(24) == 1 && part.isNull(32),
             lossless: part.int(25) == 1,
             pixelsSha256: HashCell.text(part, 26),
             storedSha256: HashCell.text(part, 27),
             mediaType: part.text(28),
             storedBytes: part.int(29),
-            reason: part.text(30)
+            reason: part.isNull(32) ? part.text(30) : "deleted, by the rule \(part.text(32))"
         )
     }
 

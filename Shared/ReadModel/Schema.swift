@@ -9,16 +9,21 @@ import SQLite
 /// follow from the table.
 enum Schema {
     /// Raised with every change of a table or of a fold; another version is rebuilt, never altered.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
     /// The oldest version whose tables the queries of this version can read, so that its file is served, marked stale,
     /// until it is rebuilt. Raised to `version` with a change of a table or column that a query names.
-    static let oldestServed: Int64 = 1
+    static let oldestServed: Int64 = 2
 
     /// Bits of `key` that hold the trigger's sequence.
     static let sequenceBits: Int64 = 40
     static let sequenceMask: Int64 = (1 << sequenceBits) - 1
     /// Sources that fit above them.
     static let sourceLimit: Int64 = 1 << 22
+
+    /// Joins an evidence row `e` with the expiry `x` of its picture, where that came after it.
+    static let expiryOfEvidence = """
+        x.pixels_sha256 = e.pixels_sha256 AND x.partition = e.partition AND (x.epoch, x.sequence) > (e.epoch, e.sequence)
+        """
 
     static let tables = model + dimensions + frames + inspections + production + materials + deliveries + alarms
 
@@ -75,6 +80,9 @@ enum Schema {
             key INTEGER PRIMARY KEY, stored INTEGER NOT NULL, pixels_sha256 BLOB, stored_sha256 BLOB,
             lossless INTEGER NOT NULL, media_type INTEGER, stored_bytes INTEGER NOT NULL, reason TEXT,
             partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL);
+        CREATE TABLE evidence_expired(
+            pixels_sha256 BLOB NOT NULL, partition INTEGER NOT NULL, policy TEXT NOT NULL, at_us INTEGER NOT NULL,
+            epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (pixels_sha256, partition)) WITHOUT ROWID;
         CREATE TABLE trigger_tally(
             source INTEGER PRIMARY KEY, triggers INTEGER NOT NULL, missed INTEGER NOT NULL,
             last_sequence INTEGER NOT NULL);
@@ -136,6 +144,15 @@ enum Schema {
             station TEXT NOT NULL, recipe_id TEXT NOT NULL, recipe_sha256 TEXT NOT NULL, reason TEXT NOT NULL,
             at_us INTEGER NOT NULL, partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
             PRIMARY KEY (station, recipe_id, recipe_sha256)) WITHOUT ROWID;
+        CREATE TABLE feature(
+            part_id TEXT NOT NULL, name TEXT NOT NULL, task INTEGER NOT NULL, value REAL NOT NULL, unit TEXT NOT NULL,
+            text TEXT NOT NULL, lower_limit REAL, upper_limit REAL, conforms INTEGER NOT NULL, at_us INTEGER NOT NULL,
+            partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+            PRIMARY KEY (part_id, name)) WITHOUT ROWID;
+        CREATE TABLE stop_requested(
+            stop_id TEXT PRIMARY KEY, line TEXT NOT NULL, station TEXT NOT NULL, part_id TEXT NOT NULL,
+            reason TEXT NOT NULL, at_us INTEGER NOT NULL, partition INTEGER NOT NULL, epoch INTEGER NOT NULL,
+            sequence INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE source_inspected(
             station TEXT PRIMARY KEY, triggers INTEGER NOT NULL, at_us INTEGER NOT NULL,
             partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID;

@@ -47,6 +47,7 @@ package struct SyntheticChains {
         var materials: [MaterialRecord.Event] = []
         var deliveries: [DeliveryRecord.Event] = []
         var alarms: [AlarmRecord.Event] = []
+        var decisions: [DecisionRecord.Event] = []
 
         mutating func takeover() {
             var event = WriterTookOver()
@@ -58,6 +59,7 @@ package struct SyntheticChains {
             materials.append(.takeover(event))
             deliveries.append(.takeover(event))
             alarms.append(.takeover(event))
+            decisions.append(.takeover(event))
         }
 
         func encode(_ topic: Topic) throws -> [UInt8] {
@@ -67,7 +69,8 @@ package struct SyntheticChains {
             case .production: try encode(ProductionRecord(), production)
             case .materials: try encode(MaterialRecord(), materials)
             case .mesDeliveries, .erpDeliveries: try encode(DeliveryRecord(), deliveries)
-            case .alarms, .decisions, .access, .ledger: try encode(AlarmRecord(), alarms)
+            case .decisions: try encode(DecisionRecord(), decisions)
+            case .alarms, .access, .ledger: try encode(AlarmRecord(), alarms)
             }
         }
 

@@ -62,7 +62,8 @@ extension Queries {
             ("no frame record", "t.key IS NULL"),
             ("no record of its picture being kept", "p.outcome <> 0 AND e.key IS NULL"),
             ("picture not kept", "e.stored = 0"),
-            ("kept picture cannot be judged again (lossy)", "e.stored = 1 AND e.lossless = 0"),
+            ("picture deleted by the keeping policy", "e.stored = 1 AND x.policy IS NOT NULL"),
+            ("kept picture cannot be judged again (lossy)", "e.stored = 1 AND e.lossless = 0 AND x.policy IS NULL"),
             ("judged pixels are not those of the frame", "p.outcome <> 0 AND t.pixels_sha256 <> p.pixels_sha256"),
             ("kept picture is not of the judged pixels", "p.outcome <> 0 AND e.pixels_sha256 <> p.pixels_sha256"),
             (
@@ -77,7 +78,7 @@ extension Queries {
                 """
                 SELECT \(cases.joined(separator: ", ")) FROM part p JOIN context c ON c.id = p.context
                 LEFT JOIN term m ON m.id = p.recipe LEFT JOIN trigger t ON t.key = p.key
-                LEFT JOIN evidence e ON e.key = p.key WHERE p.key IN (\(set.sql))
+                LEFT JOIN evidence e ON e.key = p.key LEFT JOIN evidence_expired x ON \(Schema.expiryOfEvidence) WHERE p.key IN (\(set.sql))
                 """
             ) { row in
                 checks.indices.map { (count: row.int(Int32(2 * $0)), first: row.int(Int32(2 * $0 + 1))) }

@@ -59,7 +59,7 @@ private struct DeliveryIntake: Service {
                         try await host.submit(.inspections(record), cause: cause, askedBy: person)
                     case .production(let record):
                         try await host.submit(.production(record), cause: cause, askedBy: person)
-                    case .frames, .materials, .deliveries, .alarms, .parked: break
+                    case .frames, .materials, .deliveries, .alarms, .decisions, .parked: break
                     }
                 }
                 await host.handled(upTo: batch.positions)

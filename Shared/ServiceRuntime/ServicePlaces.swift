@@ -1,5 +1,6 @@
 package import Evidence
 import Foundation
+import PlantCore
 
 extension PlantFile {
     /// A station with the line it stands at.
@@ -29,6 +30,15 @@ extension ServiceContext {
         return try PixelRing(path: "\(folder)/pixels-\(station).ring")
     }
 
+    /// The store of submitted recipes with the models and reports that belong to them.
+    package func openRecipes() throws -> ContentStore {
+        do {
+            return try ContentStore(directory: plant.recipesPath, budgetBytes: Int(plant.recipes.budgetBytes))
+        } catch {
+            throw ServiceProgram.Stop.unreachable("\(error)")
+        }
+    }
+
     /// The store of judged pictures.
     package func openEvidence() throws -> EvidenceStore {
         do {
@@ -42,6 +52,8 @@ extension ServiceContext {
 extension PlantFile {
     /// The folder of the kept pictures.
     package var evidencePath: String { "\(state)/evidence" }
+    /// The folder of submitted recipes.
+    package var recipesPath: String { "\(state)/recipes" }
     /// The folder of the projector's read models, one file a generation.
     package var readModelPath: String { "\(state)/read-model" }
 }

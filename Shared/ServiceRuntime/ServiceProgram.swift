@@ -8,6 +8,7 @@ import Metrics
 import SQLite
 package import ServiceLifecycle
 import UnixSignals
+import Vision
 
 /// The options that every service has.
 package struct ServiceOptions: ParsableArguments {
@@ -56,6 +57,9 @@ package enum ServiceProgram {
         _ options: ServiceOptions,
         compose: (ServiceContext) async throws -> Composition
     ) async throws {
+        let environment = ProcessInfo.processInfo.environment
+        NeuralPlace.choose(environment: environment)
+        CodeLibrary.choose(environment: environment)
         do {
             try await start(program, options, compose)
         } catch let stop as Stop {

@@ -28,8 +28,13 @@ package struct TopicAccess: Equatable, Sendable {
     }
 
     package static let table: [TopicAccess] = [
-        TopicAccess("camera-ingest", writes: [.frames], parks: false, sharesPartitions: true),
-        TopicAccess("inspector", reads: [.frames, .production], writes: [.inspections], sharesPartitions: true),
+        TopicAccess("camera-ingest", reads: [.inspections, .decisions], writes: [.frames], sharesPartitions: true),
+        TopicAccess(
+            "inspector",
+            reads: [.frames, .production, .decisions],
+            writes: [.inspections],
+            sharesPartitions: true
+        ),
         TopicAccess("mes-bridge", reads: [.inspections], writes: [.production, .mesDeliveries]),
         TopicAccess("erp-bridge", reads: [.inspections, .production], writes: [.materials, .erpDeliveries]),
         TopicAccess("traceability-projector", reads: Topic.written),
@@ -38,10 +43,11 @@ package struct TopicAccess: Equatable, Sendable {
             reads: [.frames, .inspections, .mesDeliveries, .erpDeliveries],
             writes: [.alarms]
         ),
+        TopicAccess("console", writes: [.decisions], parks: false),
         // A station host's mirror: what its own camera-ingest and inspector wrote goes up, what it needs comes down.
         TopicAccess(
             "uplink",
-            reads: [.production, .materials, .alarms],
+            reads: [.production, .materials, .alarms, .decisions],
             writes: [.frames, .inspections],
             parks: false
         ),

@@ -45,7 +45,7 @@ final class PlantUnderTest {
     /// Reads the demo's output to its end; `onProgress` is told each number of finished parts.
     func finish(onProgress: (Int) async throws -> Void = { _ in }) async throws -> [String: Any] {
         var rest: [UInt8] = []
-        while case let bytes = output.fileHandleForReading.availableData, !bytes.isEmpty {
+        for await bytes in pieces() {
             rest += bytes
             while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = String(decoding: rest[..<end], as: UTF8.self)
@@ -59,6 +59,17 @@ final class PlantUnderTest {
             let report = try JSONSerialization.jsonObject(with: bytes) as? [String: Any]
         else { throw Failure("no report; the demo said:\n\(printed.joined(separator: "\n"))\n\(logs())") }
         return report
+    }
+
+    /// The demo's output, read on a thread of its own: no test waits for another one's plant.
+    private func pieces() -> AsyncStream<Data> {
+        let handle = output.fileHandleForReading
+        return AsyncStream { continuation in
+            Thread.detachNewThread {
+                while case let bytes = handle.availableData, !bytes.isEmpty { continuation.yield(bytes) }
+                continuation.finish()
+            }
+        }
     }
 
     /// Kills a service as a power cut would.

@@ -91,7 +91,7 @@ struct Schema {
 
     private mutating func addField(_ words: [String], to open: inout [Block], comment: [String], place: String) {
         let isRepeated = words[0] == "repeated"
-        let rest = Array(words.dropFirst(isRepeated ? 1 : 0))
+        let rest = Array(words.dropFirst(isRepeated || words[0] == "optional" ? 1 : 0))
         let isValue = open.last?.kind == .enum
         let equals = isValue ? 1 : 2
         guard rest.count == equals + 2, rest[equals] == "=", rest[equals + 1].hasSuffix(";"),

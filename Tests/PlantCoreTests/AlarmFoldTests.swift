@@ -270,6 +270,38 @@ private func life(seed: UInt64) -> [Seen] {
         #expect(drafts.map(\.sign) == ["+recipe-refused", "-recipe-refused", "+recipe-refused", "-recipe-refused"])
     }
 
+    @Test("RES-11: a stop and a defect that the plan names are alarms until parts without it come")
+    func stopsAndNamedDefects() {
+        func inspection(_ id: String, _ kind: InspectionRecord.Event.OneOf_Kind) -> Seen {
+            .inspections(foreign(id, [kind], station: "vision-1"))
+        }
+        func failed(_ number: Int, _ category: String) -> InspectionRecord.Event.OneOf_Kind {
+            .partInspected(
+                .with {
+                    $0.trigger = TriggerId("vision-1", UInt64(number))
+                    $0.verdict = .fail
+                    $0.defects = [.with { $0.category = category }]
+                }
+            )
+        }
+        var fold = AlarmFold()
+        let activated = RecipeActivated.with {
+            $0.station = "vision-1"
+            $0.reactionPlan.alarmOnCategories = ["short"]
+        }
+        let stop = StopRequested.with { $0.station = "vision-1" }
+        let wide = AlarmFold.Limits(burstFailures: 100, burstWindow: 100, silentAfterUs: 60_000_000)
+        let seen = [
+            inspection("0", failed(0, "short")), inspection("1", .recipeActivated(activated)),
+            inspection("2", failed(1, "open")), inspection("3", failed(2, "short")),
+            inspection("4", .stopRequested(stop)), inspection("5", failed(3, "short")),
+            inspection("6", failed(4, "open")), part(5, .pass),
+        ]
+        let drafts = seen.flatMap { fold.take($0, wide) }
+        #expect(drafts.map(\.sign) == ["+defect-found", "+stop-requested", "-defect-found", "-stop-requested"])
+        #expect(drafts.compactMap(\.raised?.subject) == ["vision-1/short", "vision-1"])
+    }
+
     @Test(
         "RES-11: alarms alternate: none is raised while active, none returns that was not raised",
         arguments: UInt64(1)...40

@@ -54,6 +54,29 @@ private enum Happening {
         #expect(live.judge(2, .fail, by: "d", at: "vision-1", categories: ["short"])?.holds.count == 1)
     }
 
+    @Test("RES-11, RES-12: a stop is asked for once a part, and what was measured travels with the verdict")
+    func stopsAndFeatures() throws {
+        var live = inspecting()
+        let plan = ReactionPlan.with { $0.stopOnCategories = ["short", "open"] }
+        live.submit(.recipeLoaded(activated("d", plan: plan)))
+        func kinds(_ number: UInt64, _ verdict: Verdict, _ categories: [String]) throws -> [InspectionCore.Kind] {
+            var judged = judgement(verdict, by: "d", categories: categories)
+            judged.features = [.with { $0.name = "bore" }]
+            let captured = frame(TriggerId("vision-1", number))
+            let record = live.submit(.judged(captured, frame: Origin(), judged))
+            return try #require(record).events.compactMap(\.kind)
+        }
+        func stops(_ kinds: [InspectionCore.Kind]) -> [StopRequested] {
+            kinds.compactMap { if case .stopRequested(let stop) = $0 { stop } else { nil } }
+        }
+        #expect(stops(try kinds(0, .fail, ["scratch"])).isEmpty)
+        #expect(stops(try kinds(1, .uncertain, ["short"])).isEmpty, "not failed")
+        let found = try kinds(2, .fail, ["open", "short"])
+        #expect(stops(found).map(\.stopID) == ["stop:vision-1/1/2"] && stops(found).map(\.line) == ["line-1"])
+        let measured = found.compactMap { if case .featuresMeasured(let event) = $0 { event } else { nil } }
+        #expect(measured.map(\.partID) == ["vision-1/1/2"] && measured[0].features.map(\.name) == ["bore"])
+    }
+
     @Test("Without a batch the station is held")
     func holdsStation() {
         var live = inspecting()

@@ -69,7 +69,7 @@ import Testing
                     "timings", "source_name",
                 ]
             ),
-            ("Defect", ["category", "x", "y", "width", "height", "area", "score"]),
+            ("Defect", ["category", "x", "y", "width", "height", "area", "score", "tool", "severity"]),
             (
                 "DeliveryIntended",
                 [
@@ -107,7 +107,10 @@ import Testing
             "alarms": PLANT_ALARMS,
         ]
         for record in try chains.records(parts: 200) {
-            let topic = try #require(TopicName(record.place.topic).flatMap { topics[$0.topic] })
+            let name = try #require(TopicName(record.place.topic))
+            // Decisions are few: they are left to the codec.
+            if name.topic == "decisions" { continue }
+            let topic = try #require(topics[name.topic])
             let value = record.record.value
             #expect(try Self.isTaken(value, topic))
             // A field from a newer writer is passed over; one that is written twice is left to the codec.

@@ -2,6 +2,7 @@ import EventLog
 import Foundation
 import PlantEvents
 import ReadModel
+import SwiftProtobuf
 import Testing
 
 @Suite struct QueryTests {
@@ -33,6 +34,46 @@ import Testing
         #expect(later.waiting == 1)
         #expect(later.named.contains("vision-1/1/11: no frame record"))
         #expect(later.verdicts == 11)
+    }
+
+    @Test("I12, RES-04: a part whose picture was deleted says so, by which rule; one kept anew is kept")
+    func deletedPicturesAreNamed() throws {
+        let folder = try Folder()
+        let model = try ReadModel(path: folder.path("m"), site: PartitionWriter.site)
+        var frames = PartitionWriter(.frames)
+        var inspections = PartitionWriter(.inspections)
+        try frames.takeOver(as: FrameRecord.self)
+        try inspections.takeOver(as: InspectionRecord.self)
+        func pixels(_ sequence: Int) -> String { String(repeating: "\(sequence)", count: 64) }
+        func stored(_ sequence: Int) -> FrameRecord.Event {
+            .init(
+                .evidenceStored(
+                    .with {
+                        $0.trigger = frame(sequence).trigger
+                        $0.pixelsSha256 = pixels(sequence)
+                        $0.lossless = true
+                    }
+                )
+            )
+        }
+        for sequence in 0..<3 {
+            try frames.write(FrameRecord.self, [.init(.frameCaptured(frame(sequence)))])
+            try frames.write(FrameRecord.self, [stored(sequence)])
+            try inspections.write(InspectionRecord.self, [.init(.partInspected(part(sequence, .pass)))])
+        }
+        for sequence in 0..<2 {
+            let expired = EvidenceExpired.with {
+                $0.pixelsSha256 = pixels(sequence)
+                $0.policy = "pass: 30d"
+            }
+            try frames.write(FrameRecord.self, [.init(.evidenceExpired(expired))])
+        }
+        try frames.write(FrameRecord.self, [stored(1)])
+        _ = try model.apply(frames.records + inspections.records, nowUs: 1)
+        let queries = try Queries(path: folder.path("m"))
+        let kept = try (0..<3).map { try queries.part("vision-1/1/\($0)").first?.evidence }
+        #expect(kept.map { $0?.stored } == [false, true, true])
+        #expect(kept[0]?.reason.contains("pass: 30d") == true)
     }
 
     @Test("An imbalance that sums to nothing is still named")

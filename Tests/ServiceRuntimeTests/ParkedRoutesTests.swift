@@ -23,7 +23,7 @@ import Testing
         let parker = Parker(bench.context)
         _ = try await bench.intake(parker).next(max: 1, wait: .zero)
         let routes = try ParkedRoutes(bench.context)
-        let path = ParkedRoutes.tokenPath(state: bench.context.plant.state, service: "mes-bridge")
+        let path = ManagementToken.path(state: bench.context.plant.state, service: "mes-bridge")
         defer { try? FileManager.default.removeItem(atPath: bench.context.plant.state) }
         let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber
         #expect(mode?.intValue == 0o600)

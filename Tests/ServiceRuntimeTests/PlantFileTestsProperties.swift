@@ -1,3 +1,4 @@
+import PlantCore
 import ServiceRuntime
 import Testing
 
@@ -71,8 +72,16 @@ private struct Seeded: RandomNumberGenerator {
         plant.alerting.burstFailures = Int.random(in: 1...plant.alerting.burstWindow, using: &random)
         plant.alerting.silentAfterSeconds = Int.random(in: 1...1000, using: &random)
         plant.evidence = PlantFile.Evidence(
-            keep: random.chance(0.5) ? .all : .none,
+            keep: random.chance(0.5) ? .all : .fails,
             lossless: random.chance(0.5),
+            jpegQuality: Int.random(in: 1...100, using: &random),
+            processEverySeconds: random.chance(0.5) ? Int.random(in: 1...1_000, using: &random) : nil,
+            pass: random.chance(0.5) ? .whileRoom : .seconds(Int64.random(in: 1...1_000_000, using: &random)),
+            fail: random.chance(0.5) ? .forever : .seconds(2 * 365 * 86_400),
+            budgetBytes: Int64.random(in: 1_048_576...Int64.max, using: &random)
+        )
+        plant.recipes = PlantFile.Recipes(
+            approval: random.chance(0.5) ? .required : .plantFile,
             budgetBytes: Int64.random(in: 1_048_576...Int64.max, using: &random)
         )
         return plant
@@ -86,7 +95,7 @@ private struct Seeded: RandomNumberGenerator {
                 : .scene(
                     seed: random.next(),
                     defectRate: Double.random(in: 0...1e-6, using: &random),
-                    size: Int.random(in: 64...8192, using: &random)
+                    size: Int.random(in: 160...8192, using: &random)
                 ),
             rate: random.chance(0.3) ? 0 : Double.random(in: 0...100_000, using: &random),
             parts: random.chance(0.5) ? nil : Int.random(in: 1...Int.max, using: &random),

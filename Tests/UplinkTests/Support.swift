@@ -31,10 +31,10 @@ struct DidNotCome: Error, CustomStringConvertible {
 
 /// Waits until `condition` holds, in bounded time, without sleeping: other tasks run meanwhile.
 func wait(for what: String, until condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(30)
+    let deadline = ContinuousClock.now + .seconds(180)
     let bell = Bell()
     while !(try await condition()) {
-        guard ContinuousClock.now < deadline else { throw DidNotCome(description: "\(what) within 30 s") }
+        guard ContinuousClock.now < deadline else { throw DidNotCome(description: "\(what) within 180 s") }
         await bell.wait(since: 0, atMost: .milliseconds(1))
     }
 }

@@ -24,7 +24,7 @@ import Vision
         return try SurfaceModel.train(pictures: pictures)
     }
 
-    private func measure(_ model: SurfaceModel, _ canvas: Canvas) throws -> PartMeasurement {
+    private func measure(_ model: SurfaceModel, _ canvas: Canvas) throws -> ToolResult {
         var timer = StepTimer.still
         return try model.measure(canvas.picture, timer: &timer)
     }

@@ -4,9 +4,9 @@ import Foundation
 /// Speed as ratios within one run, with the command and the machine in the output.
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure this machine: rebuild and log speed beside bare loops.",
+        abstract: "Measure this machine: rebuild and log speed beside bare loops, vision beside OpenCV.",
         discussion: "Example: lineledger bench replay --parts 100000 --json",
-        subcommands: [ReplayCommand.self, LogCommand.self, UplinkBenchCommand.self]
+        subcommands: [ReplayCommand.self, LogCommand.self, UplinkBenchCommand.self, VisionBenchCommand.self]
     )
 }
 

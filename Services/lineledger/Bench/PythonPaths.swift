@@ -23,18 +23,18 @@ enum PythonPaths {
         var versions: [String: String] = [:]
     }
 
-    private struct Failure: Error {
-        let reason: String
-    }
-
     private static let partitions: Int32 = 8
-    private static let environment = ".build/bench-venv"
+    private static let script = "deploy/bench/replay.py"
 
     static func measure(parts: Int, bareLoopEventsPerSecond bare: Double) async -> Outcome {
         do {
-            let python = try prepare()
+            let python = try PythonEnvironment.prepare(
+                script: script,
+                importing: "confluent_kafka, eventsourcing, google.protobuf",
+                requirements: "deploy/bench/requirements.txt"
+            )
             return try await run(python, parts, bare)
-        } catch let failure as Failure {
+        } catch let failure as PythonEnvironment.Failure {
             return missing(failure.reason)
         } catch {
             return missing("\(error)")
@@ -43,27 +43,6 @@ enum PythonPaths {
 
     private static func missing(_ reason: String) -> Outcome {
         Outcome(plain: PythonPath(notMeasured: reason), eventsourcing: PythonPath(notMeasured: reason))
-    }
-
-    /// The interpreter of the virtual environment, which is made on first use.
-    private static func prepare() throws -> String {
-        guard FileManager.default.fileExists(atPath: "deploy/bench/replay.py") else {
-            throw Failure(reason: "deploy/bench/replay.py is not here: run it in LineLedger's folder")
-        }
-        let python = "\(environment)/bin/python"
-        if try execute([python, "-c", "import confluent_kafka, eventsourcing, google.protobuf"]).status == 0 {
-            return python
-        }
-        for command in [
-            ["python3", "-m", "venv", environment],
-            [python, "-m", "pip", "install", "--quiet", "-r", "deploy/bench/requirements.txt"],
-        ] {
-            let done = try execute(command)
-            guard done.status == 0 else {
-                throw Failure(reason: "\(command.joined(separator: " ")): \(done.errors.suffix(300))")
-            }
-        }
-        return python
     }
 
     private static func run(_ python: String, _ parts: Int, _ bare: Double) async throws -> Outcome {
@@ -88,11 +67,11 @@ enum PythonPaths {
         let indexes = folder.appendingPathComponent("indexes.sql")
         try Data(ReplayBench.tables.utf8).write(to: tables)
         try Data(ReplayBench.indexes.utf8).write(to: indexes)
-        let done = try execute([
-            python, "deploy/bench/replay.py", "--brokers", brokers.brokers.joined(separator: ","), "--site",
+        let done = try PythonEnvironment.execute([
+            python, script, "--brokers", brokers.brokers.joined(separator: ","), "--site",
             SyntheticChains.site, "--records", "\(records.count)", "--tables", tables.path, "--indexes", indexes.path,
         ])
-        guard done.status == 0 else { throw Failure(reason: "deploy/bench/replay.py: \(done.errors.suffix(300))") }
+        guard done.status == 0 else { throw PythonEnvironment.Failure(reason: "\(script): \(done.errors.suffix(300))") }
         return try read(done.output, bare)
     }
 
@@ -124,27 +103,6 @@ enum PythonPaths {
             plain: path(answer.python),
             eventsourcing: path(answer.pythonEventsourcing),
             versions: answer.versions
-        )
-    }
-
-    /// Runs a command to its end; its output goes through files, which never fill up as pipes do.
-    private static func execute(_ command: [String]) throws -> (status: Int32, output: Data, errors: String) {
-        let files = try (0..<2).map { _ in
-            let url = FileManager.default.temporaryDirectory.appendingPathComponent("lineledger-\(UUID().uuidString)")
-            try Data().write(to: url)
-            return (url: url, handle: try FileHandle(forWritingTo: url))
-        }
-        defer { for file in files { try? FileManager.default.removeItem(at: file.url) } }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = command
-        process.standardOutput = files[0].handle
-        process.standardError = files[1].handle
-        try process.run()
-        process.waitUntilExit()
-        return (
-            process.terminationStatus, try Data(contentsOf: files[0].url),
-            String(decoding: try Data(contentsOf: files[1].url), as: UTF8.self)
         )
     }
 }

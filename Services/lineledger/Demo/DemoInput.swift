@@ -139,8 +139,9 @@ struct DemoInput {
             station: \(station)
             product: \(product)
             control_plan: CP-1
-            tool:
-            \(indented(tool))
+            tools:
+              - name: \(id)
+            \(indented(indented(tool)))
             limits:
               fail_at: 1.0
               uncertain_at: 0.9

@@ -8,11 +8,17 @@ struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace",
         abstract: "Trace a part, batch, order, material lot, supplier lot, shipment or hold, both ways.",
-        discussion: "Example: lineledger trace B-1001"
+        discussion: """
+            Examples: lineledger trace B-1001
+                      lineledger trace vision-1/1/42 --overlay part.png
+            """
     )
 
     @Argument(help: "Identity, for example vision-1/1/42 or B-1001.")
     var id: String
+
+    @Option(help: "PNG file to write: the part's kept picture with its defects and verdict.")
+    var overlay: String?
 
     @OptionGroup var plant: PlantOption
 
@@ -34,6 +40,18 @@ struct TraceCommand: AsyncParsableCommand {
                     + "shipment or hold of site \(queries.site)"
             )
             throw ExitStatus.problemFound
+        }
+        if let overlay {
+            guard trace.kind == .part, let part = trace.parts.last else {
+                Terminal.complain("--overlay draws a part; \(id) is a \(trace.kind.rawValue)")
+                throw ExitStatus.wrongUse
+            }
+            do {
+                try RecordedFinding.draw(part, of: file, to: overlay)
+            } catch {
+                Terminal.complain("\(error)")
+                throw ExitStatus.problemFound
+            }
         }
         if json {
             Terminal.say(String(decoding: try Queries.json(trace), as: UTF8.self))

@@ -208,7 +208,7 @@ struct ParkedChoice: ParsableArguments {
         } catch let failure as LogFailure {
             Terminal.complain("\(failure)")
             throw ExitStatus.unreachable
-        } catch let failure as ParkedClient.Failure {
+        } catch let failure as ManagementClient.Failure {
             Terminal.complain("\(failure)")
             throw ExitStatus.unreachable
         } catch let missing as ParkedShelf.Missing {

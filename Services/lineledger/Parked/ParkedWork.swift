@@ -81,7 +81,9 @@ struct ParkedSearch {
     let plant: PlantFile
 
     /// The services that have inputs of their own.
-    static let services: [PlantProgram] = [.inspector, .mesBridge, .erpBridge, .traceabilityProjector, .alerting]
+    static let services: [PlantProgram] = [
+        .cameraIngest, .inspector, .mesBridge, .erpBridge, .traceabilityProjector, .alerting,
+    ]
 
     /// - Returns: what is there, oldest first within each service, and how many more there are.
     func find(_ services: [PlantProgram], withClosed: Bool) async throws -> (work: [ParkedWork], leftOut: Int64) {

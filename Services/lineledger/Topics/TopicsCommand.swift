@@ -124,6 +124,7 @@ struct RecordLine {
         case .materials(let record): return record
         case .deliveries(let record): return record
         case .alarms(let record): return record
+        case .decisions(let record): return record
         case .parked(let record): return record
         }
     }

@@ -35,6 +35,8 @@ struct LogVerification {
     let withPictures: Bool
     private var result = Result()
     private var pictures: [String: (stored: String, trigger: String)] = [:]
+    /// What was submitted, by content hash.
+    private var submitted: [String: String] = [:]
 
     init(plant: PlantFile, log: any EventLog, withPictures: Bool) {
         self.plant = plant
@@ -58,6 +60,7 @@ struct LogVerification {
             done += end
         }
         if withPictures { try verifyPictures() }
+        if plant.writesDecisions { try verifyRecipes() }
         return result
     }
 
@@ -100,10 +103,18 @@ struct LogVerification {
                 "records \(expected) to \(found - 1) of epoch \(record.meta.origin.epoch) are missing before it"
             )
         }
+        if case .decisions(let decisions) = record { note(decisions) }
         guard case .frames(let frames) = record else { return }
         for event in frames.events {
-            guard case .evidenceStored(let evidence)? = event.kind else { continue }
-            pictures[evidence.pixelsSha256] = (evidence.storedSha256, evidence.trigger.text)
+            switch event.kind {
+            case .evidenceStored(let evidence):
+                pictures[evidence.pixelsSha256] = (evidence.storedSha256, evidence.trigger.text)
+            case .processImageStored(let image):
+                pictures[image.pixelsSha256] = (image.storedSha256, "\(image.station), view \(image.view)")
+            case .evidenceExpired(let expired):
+                pictures[expired.pixelsSha256] = nil
+            default: break
+            }
         }
     }
 
@@ -113,6 +124,38 @@ struct LogVerification {
             return .parked(try Codec.decode(from: stored.record.value))
         }
         return try AnyRecord(topic: topic, value: stored.record.value)
+    }
+
+    private mutating func note(_ record: DecisionRecord) {
+        for event in record.events {
+            switch event.kind {
+            case .recipeSubmitted(let recipe):
+                submitted[recipe.recipeSha256] = "recipe \(recipe.recipeID) revision \(recipe.revision)"
+                for file in recipe.fileSha256 { submitted[file] = "a file of recipe \(recipe.recipeID)" }
+            case .recipeTested(let test):
+                submitted[test.reportSha256] = "the test report of \(test.recipeSha256.prefix(12))"
+            case .performanceReviewed(let review):
+                submitted[review.reportSha256] = "the review report of \(review.subjectSha256.prefix(12))"
+            default: break
+            }
+        }
+    }
+
+    private mutating func verifyRecipes() throws {
+        guard !submitted.isEmpty else { return }
+        let store = try ContentStore(directory: plant.recipesPath, budgetBytes: Int(plant.recipes.budgetBytes))
+        for (sha256, what) in submitted.sorted(by: { $0.key < $1.key }) {
+            do {
+                if try store.read(sha256) == nil {
+                    found(
+                        "content \(sha256)",
+                        "\(what) is not there; bring it back from a copy of \(plant.recipesPath)"
+                    )
+                }
+            } catch {
+                found("content \(sha256)", "\(what): \(error)")
+            }
+        }
     }
 
     private mutating func verifyPictures() throws {

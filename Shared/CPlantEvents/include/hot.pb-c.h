@@ -102,7 +102,17 @@ typedef enum {
   PLANT__FRAME_RECORD__EVENT__KIND_FRAME_MISSED_MESSAGE = 4,
   PLANT__FRAME_RECORD__EVENT__KIND_EVIDENCE_STORED = 5,
   PLANT__FRAME_RECORD__EVENT__KIND_EVIDENCE_NOT_STORED_MESSAGE = 6,
-  PLANT__FRAME_RECORD__EVENT__KIND_SOURCE_EXHAUSTED_MESSAGE = 7
+  PLANT__FRAME_RECORD__EVENT__KIND_SOURCE_EXHAUSTED_MESSAGE = 7,
+  PLANT__FRAME_RECORD__EVENT__KIND_CAMERA_LOST_MESSAGE = 30,
+  PLANT__FRAME_RECORD__EVENT__KIND_CAMERA_RETURNED_MESSAGE = 31,
+  PLANT__FRAME_RECORD__EVENT__KIND_PICTURE_QUALITY_DEGRADED_MESSAGE = 32,
+  PLANT__FRAME_RECORD__EVENT__KIND_PICTURE_QUALITY_RESTORED_MESSAGE = 33,
+  PLANT__FRAME_RECORD__EVENT__KIND_CLOCK_SKEW_ESTIMATED_MESSAGE = 34,
+  PLANT__FRAME_RECORD__EVENT__KIND_EVIDENCE_EXPIRED_MESSAGE = 35,
+  PLANT__FRAME_RECORD__EVENT__KIND_PROCESS_IMAGE_STORED_MESSAGE = 36,
+  PLANT__FRAME_RECORD__EVENT__KIND_CAMERA_CONFIGURED_MESSAGE = 37,
+  PLANT__FRAME_RECORD__EVENT__KIND_FRAME_REPEATED_MESSAGE = 38,
+  PLANT__FRAME_RECORD__EVENT__KIND_FRAME_UNMATCHED_MESSAGE = 39
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(PLANT__FRAME_RECORD__EVENT__KIND__CASE)
 } Plant__FrameRecord__Event__KindCase;
 
@@ -118,6 +128,16 @@ struct  Plant__FrameRecord__Event
     Plant__EvidenceStored *evidence_stored;
     ProtobufCBinaryData evidence_not_stored_message;
     ProtobufCBinaryData source_exhausted_message;
+    ProtobufCBinaryData camera_lost_message;
+    ProtobufCBinaryData camera_returned_message;
+    ProtobufCBinaryData picture_quality_degraded_message;
+    ProtobufCBinaryData picture_quality_restored_message;
+    ProtobufCBinaryData clock_skew_estimated_message;
+    ProtobufCBinaryData evidence_expired_message;
+    ProtobufCBinaryData process_image_stored_message;
+    ProtobufCBinaryData camera_configured_message;
+    ProtobufCBinaryData frame_repeated_message;
+    ProtobufCBinaryData frame_unmatched_message;
   };
 };
 #define PLANT__FRAME_RECORD__EVENT__INIT \
@@ -191,7 +211,11 @@ typedef enum {
   PLANT__INSPECTION_RECORD__EVENT__KIND_INSPECTION_MISSED_MESSAGE = 6,
   PLANT__INSPECTION_RECORD__EVENT__KIND_REJECT_NOT_COMMANDED_MESSAGE = 7,
   PLANT__INSPECTION_RECORD__EVENT__KIND_HOLD_PLACED_MESSAGE = 8,
-  PLANT__INSPECTION_RECORD__EVENT__KIND_SOURCE_INSPECTED_MESSAGE = 9
+  PLANT__INSPECTION_RECORD__EVENT__KIND_SOURCE_INSPECTED_MESSAGE = 9,
+  PLANT__INSPECTION_RECORD__EVENT__KIND_RECIPE_RELEASE_ADOPTED_MESSAGE = 10,
+  PLANT__INSPECTION_RECORD__EVENT__KIND_RECIPE_RETIREMENT_ADOPTED_MESSAGE = 11,
+  PLANT__INSPECTION_RECORD__EVENT__KIND_FEATURES_MEASURED_MESSAGE = 31,
+  PLANT__INSPECTION_RECORD__EVENT__KIND_STOP_REQUESTED_MESSAGE = 35
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(PLANT__INSPECTION_RECORD__EVENT__KIND__CASE)
 } Plant__InspectionRecord__Event__KindCase;
 
@@ -209,6 +233,10 @@ struct  Plant__InspectionRecord__Event
     ProtobufCBinaryData reject_not_commanded_message;
     ProtobufCBinaryData hold_placed_message;
     ProtobufCBinaryData source_inspected_message;
+    ProtobufCBinaryData recipe_release_adopted_message;
+    ProtobufCBinaryData recipe_retirement_adopted_message;
+    ProtobufCBinaryData features_measured_message;
+    ProtobufCBinaryData stop_requested_message;
   };
 };
 #define PLANT__INSPECTION_RECORD__EVENT__INIT \
@@ -238,10 +266,12 @@ struct  Plant__Defect
   float height;
   float area;
   float score;
+  ProtobufCBinaryData tool;
+  ProtobufCBinaryData severity;
 };
 #define PLANT__DEFECT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&plant__defect__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, 0, 0 }
+    , {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, {0,NULL} }
 
 
 struct  Plant__ToolTiming

@@ -103,6 +103,9 @@ package nonisolated enum AuthenticationMethod: SwiftProtobuf.Enum, Swift.CaseIte
 
   /// The company's identity provider.
   case singleSignOn // = 4
+
+  /// Not by the person: a user of the operating system who may read the plant's token named the person.
+  case systemUser // = 5
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -116,6 +119,7 @@ package nonisolated enum AuthenticationMethod: SwiftProtobuf.Enum, Swift.CaseIte
     case 2: self = .passkey
     case 3: self = .badgeAndPin
     case 4: self = .singleSignOn
+    case 5: self = .systemUser
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -127,6 +131,7 @@ package nonisolated enum AuthenticationMethod: SwiftProtobuf.Enum, Swift.CaseIte
     case .passkey: return 2
     case .badgeAndPin: return 3
     case .singleSignOn: return 4
+    case .systemUser: return 5
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -138,6 +143,7 @@ package nonisolated enum AuthenticationMethod: SwiftProtobuf.Enum, Swift.CaseIte
     .passkey,
     .badgeAndPin,
     .singleSignOn,
+    .systemUser,
   ]
 
 }
@@ -705,6 +711,24 @@ package nonisolated struct HumanAct: @unchecked Sendable {
   /// Clears the value of `secondSignature`. Subsequent reads from it will return its default value.
   package mutating func clearSecondSignature() {_uniqueStorage()._secondSignature = nil}
 
+  /// How the person was known to the service that took the request.
+  package var authentication: AuthenticationMethod {
+    get {_storage._authentication}
+    set {_uniqueStorage()._authentication = newValue}
+  }
+
+  /// User of the operating system whose program sent the request; empty for a signed-in person.
+  package var systemUser: String {
+    get {_storage._systemUser}
+    set {_uniqueStorage()._systemUser = newValue}
+  }
+
+  /// Chosen by the sender: the same request sent again is recognised.
+  package var requestID: String {
+    get {_storage._requestID}
+    set {_uniqueStorage()._requestID = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1196,6 +1220,15 @@ package nonisolated struct RecipeSubmitted: Sendable {
   /// Differences from the replaced one, in words.
   package var changes: [String] = []
 
+  /// Station it is for.
+  package var station: String = String()
+
+  /// Revision as written in the recipe.
+  package var revision: String = String()
+
+  /// SHA-256 of every template, model and picture file that the recipe names, lower-case hexadecimal.
+  package var fileSha256: [String] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1239,6 +1272,12 @@ package nonisolated struct RecipeTested: Sendable {
   /// SHA-256 over the report, lower-case hexadecimal.
   package var reportSha256: String = String()
 
+  /// Challenge pieces that the recipe names (CHG-07).
+  package var challengePieces: UInt32 = 0
+
+  /// Of these, not found as the recipe says.
+  package var challengesMissed: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1249,7 +1288,7 @@ package nonisolated struct RecipeTested: Sendable {
 /// A submitted recipe may be used (CHG-04).
 /// Example: act { person_id: "p-4" role: "quality-manager" signature { signer_id: "p-4"
 /// meaning: SIGNATURE_MEANING_APPROVAL method: AUTHENTICATION_METHOD_PASSKEY } } recipe_id: "pcb-7"
-/// recipe_sha256: "3a7bd3e2..."
+/// recipe_sha256: "3a7bd3e2..." report_sha256: "77af778b..."
 package nonisolated struct RecipeApproved: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1270,6 +1309,9 @@ package nonisolated struct RecipeApproved: Sendable {
 
   /// Content hash of the recipe.
   package var recipeSha256: String = String()
+
+  /// The test report that the person saw: the newest one of this recipe.
+  package var reportSha256: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2243,7 +2285,7 @@ nonisolated extension SignatureMeaning: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension AuthenticationMethod: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0AUTHENTICATION_METHOD_UNSPECIFIED\0\u{1}AUTHENTICATION_METHOD_PASSWORD\0\u{1}AUTHENTICATION_METHOD_PASSKEY\0\u{1}AUTHENTICATION_METHOD_BADGE_AND_PIN\0\u{1}AUTHENTICATION_METHOD_SINGLE_SIGN_ON\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0AUTHENTICATION_METHOD_UNSPECIFIED\0\u{1}AUTHENTICATION_METHOD_PASSWORD\0\u{1}AUTHENTICATION_METHOD_PASSKEY\0\u{1}AUTHENTICATION_METHOD_BADGE_AND_PIN\0\u{1}AUTHENTICATION_METHOD_SINGLE_SIGN_ON\0\u{1}AUTHENTICATION_METHOD_SYSTEM_USER\0")
 }
 
 nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3017,7 +3059,7 @@ nonisolated extension DecisionRecord.Event: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension HumanAct: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".HumanAct"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}person_id\0\u{1}role\0\u{3}session_id\0\u{3}subject_seen\0\u{3}acted_at_us\0\u{1}reason\0\u{1}signature\0\u{3}second_signature\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}person_id\0\u{1}role\0\u{3}session_id\0\u{3}subject_seen\0\u{3}acted_at_us\0\u{1}reason\0\u{1}signature\0\u{3}second_signature\0\u{1}authentication\0\u{3}system_user\0\u{3}request_id\0")
 
   fileprivate class _StorageClass {
     var _personID: String = String()
@@ -3028,6 +3070,9 @@ nonisolated extension HumanAct: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _reason: String = String()
     var _signature: ElectronicSignature? = nil
     var _secondSignature: ElectronicSignature? = nil
+    var _authentication: AuthenticationMethod = .unspecified
+    var _systemUser: String = String()
+    var _requestID: String = String()
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -3046,6 +3091,9 @@ nonisolated extension HumanAct: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _reason = source._reason
       _signature = source._signature
       _secondSignature = source._secondSignature
+      _authentication = source._authentication
+      _systemUser = source._systemUser
+      _requestID = source._requestID
     }
   }
 
@@ -3072,6 +3120,9 @@ nonisolated extension HumanAct: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 6: try { try decoder.decodeSingularStringField(value: &_storage._reason) }()
         case 7: try { try decoder.decodeSingularMessageField(value: &_storage._signature) }()
         case 8: try { try decoder.decodeSingularMessageField(value: &_storage._secondSignature) }()
+        case 9: try { try decoder.decodeSingularEnumField(value: &_storage._authentication) }()
+        case 10: try { try decoder.decodeSingularStringField(value: &_storage._systemUser) }()
+        case 11: try { try decoder.decodeSingularStringField(value: &_storage._requestID) }()
         default: break
         }
       }
@@ -3108,6 +3159,15 @@ nonisolated extension HumanAct: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       try { if let v = _storage._secondSignature {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
       } }()
+      if _storage._authentication != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._authentication, fieldNumber: 9)
+      }
+      if !_storage._systemUser.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._systemUser, fieldNumber: 10)
+      }
+      if !_storage._requestID.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._requestID, fieldNumber: 11)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3125,6 +3185,9 @@ nonisolated extension HumanAct: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._reason != rhs_storage._reason {return false}
         if _storage._signature != rhs_storage._signature {return false}
         if _storage._secondSignature != rhs_storage._secondSignature {return false}
+        if _storage._authentication != rhs_storage._authentication {return false}
+        if _storage._systemUser != rhs_storage._systemUser {return false}
+        if _storage._requestID != rhs_storage._requestID {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -3770,7 +3833,7 @@ nonisolated extension StopClearanceOrdered: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension RecipeSubmitted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RecipeSubmitted"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}recipe_id\0\u{3}recipe_sha256\0\u{3}replaces_sha256\0\u{1}skus\0\u{3}control_plan_revision\0\u{1}changes\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}recipe_id\0\u{3}recipe_sha256\0\u{3}replaces_sha256\0\u{1}skus\0\u{3}control_plan_revision\0\u{1}changes\0\u{1}station\0\u{1}revision\0\u{3}file_sha256\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3785,6 +3848,9 @@ nonisolated extension RecipeSubmitted: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.skus) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.controlPlanRevision) }()
       case 7: try { try decoder.decodeRepeatedStringField(value: &self.changes) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.station) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.revision) }()
+      case 10: try { try decoder.decodeRepeatedStringField(value: &self.fileSha256) }()
       default: break
       }
     }
@@ -3816,6 +3882,15 @@ nonisolated extension RecipeSubmitted: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.changes.isEmpty {
       try visitor.visitRepeatedStringField(value: self.changes, fieldNumber: 7)
     }
+    if !self.station.isEmpty {
+      try visitor.visitSingularStringField(value: self.station, fieldNumber: 8)
+    }
+    if !self.revision.isEmpty {
+      try visitor.visitSingularStringField(value: self.revision, fieldNumber: 9)
+    }
+    if !self.fileSha256.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.fileSha256, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3827,6 +3902,9 @@ nonisolated extension RecipeSubmitted: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.skus != rhs.skus {return false}
     if lhs.controlPlanRevision != rhs.controlPlanRevision {return false}
     if lhs.changes != rhs.changes {return false}
+    if lhs.station != rhs.station {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.fileSha256 != rhs.fileSha256 {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3834,7 +3912,7 @@ nonisolated extension RecipeSubmitted: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension RecipeTested: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RecipeTested"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}recipe_sha256\0\u{3}set_sha256\0\u{1}pictures\0\u{1}escapes\0\u{1}overkills\0\u{3}report_sha256\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}recipe_sha256\0\u{3}set_sha256\0\u{1}pictures\0\u{1}escapes\0\u{1}overkills\0\u{3}report_sha256\0\u{3}challenge_pieces\0\u{3}challenges_missed\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3849,6 +3927,8 @@ nonisolated extension RecipeTested: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.escapes) }()
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self.overkills) }()
       case 7: try { try decoder.decodeSingularStringField(value: &self.reportSha256) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.challengePieces) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.challengesMissed) }()
       default: break
       }
     }
@@ -3880,6 +3960,12 @@ nonisolated extension RecipeTested: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.reportSha256.isEmpty {
       try visitor.visitSingularStringField(value: self.reportSha256, fieldNumber: 7)
     }
+    if self.challengePieces != 0 {
+      try visitor.visitSingularUInt32Field(value: self.challengePieces, fieldNumber: 8)
+    }
+    if self.challengesMissed != 0 {
+      try visitor.visitSingularUInt32Field(value: self.challengesMissed, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3891,6 +3977,8 @@ nonisolated extension RecipeTested: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.escapes != rhs.escapes {return false}
     if lhs.overkills != rhs.overkills {return false}
     if lhs.reportSha256 != rhs.reportSha256 {return false}
+    if lhs.challengePieces != rhs.challengePieces {return false}
+    if lhs.challengesMissed != rhs.challengesMissed {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3898,7 +3986,7 @@ nonisolated extension RecipeTested: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension RecipeApproved: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RecipeApproved"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}recipe_id\0\u{3}recipe_sha256\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}recipe_id\0\u{3}recipe_sha256\0\u{3}report_sha256\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3909,6 +3997,7 @@ nonisolated extension RecipeApproved: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 1: try { try decoder.decodeSingularMessageField(value: &self._act) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.recipeID) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reportSha256) }()
       default: break
       }
     }
@@ -3928,6 +4017,9 @@ nonisolated extension RecipeApproved: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.recipeSha256.isEmpty {
       try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 3)
     }
+    if !self.reportSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.reportSha256, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3935,6 +4027,7 @@ nonisolated extension RecipeApproved: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs._act != rhs._act {return false}
     if lhs.recipeID != rhs.recipeID {return false}
     if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs.reportSha256 != rhs.reportSha256 {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

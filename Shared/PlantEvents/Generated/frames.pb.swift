@@ -67,6 +67,57 @@ package nonisolated enum PixelFormat: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+/// Why a picture is not kept.
+package nonisolated enum NotStoredCause: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Not stated.
+  case unspecified // = 0
+
+  /// The keeping policy does not ask for it.
+  case policy // = 1
+
+  /// The budget is used up, and nothing kept may be deleted.
+  case budget // = 2
+
+  /// The disk, an encoder or a stop of the service kept it from being stored.
+  case fault // = 3
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .policy
+    case 2: self = .budget
+    case 3: self = .fault
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .policy: return 1
+    case .budget: return 2
+    case .fault: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [NotStoredCause] = [
+    .unspecified,
+    .policy,
+    .budget,
+    .fault,
+  ]
+
+}
+
 /// What is wrong with a station's pictures.
 package nonisolated enum PictureFault: SwiftProtobuf.Enum, Swift.CaseIterable {
   package typealias RawValue = Int
@@ -229,6 +280,96 @@ package nonisolated struct FrameRecord: Sendable {
       set {kind = .sourceExhausted(newValue)}
     }
 
+    /// The camera is gone.
+    package var cameraLost: CameraLost {
+      get {
+        if case .cameraLost(let v)? = kind {return v}
+        return CameraLost()
+      }
+      set {kind = .cameraLost(newValue)}
+    }
+
+    /// The lost camera is back.
+    package var cameraReturned: CameraReturned {
+      get {
+        if case .cameraReturned(let v)? = kind {return v}
+        return CameraReturned()
+      }
+      set {kind = .cameraReturned(newValue)}
+    }
+
+    /// Pictures are no longer fit for inspection.
+    package var pictureQualityDegraded: PictureQualityDegraded {
+      get {
+        if case .pictureQualityDegraded(let v)? = kind {return v}
+        return PictureQualityDegraded()
+      }
+      set {kind = .pictureQualityDegraded(newValue)}
+    }
+
+    /// Pictures are fit for inspection again.
+    package var pictureQualityRestored: PictureQualityRestored {
+      get {
+        if case .pictureQualityRestored(let v)? = kind {return v}
+        return PictureQualityRestored()
+      }
+      set {kind = .pictureQualityRestored(newValue)}
+    }
+
+    /// The device clock was compared with the host clock.
+    package var clockSkewEstimated: ClockSkewEstimated {
+      get {
+        if case .clockSkewEstimated(let v)? = kind {return v}
+        return ClockSkewEstimated()
+      }
+      set {kind = .clockSkewEstimated(newValue)}
+    }
+
+    /// The keeping policy lets a kept picture go.
+    package var evidenceExpired: EvidenceExpired {
+      get {
+        if case .evidenceExpired(let v)? = kind {return v}
+        return EvidenceExpired()
+      }
+      set {kind = .evidenceExpired(newValue)}
+    }
+
+    /// A picture of the process is kept.
+    package var processImageStored: ProcessImageStored {
+      get {
+        if case .processImageStored(let v)? = kind {return v}
+        return ProcessImageStored()
+      }
+      set {kind = .processImageStored(newValue)}
+    }
+
+    /// A camera is in use with these settings.
+    package var cameraConfigured: CameraConfigured {
+      get {
+        if case .cameraConfigured(let v)? = kind {return v}
+        return CameraConfigured()
+      }
+      set {kind = .cameraConfigured(newValue)}
+    }
+
+    /// A second picture came for a trigger.
+    package var frameRepeated: FrameRepeated {
+      get {
+        if case .frameRepeated(let v)? = kind {return v}
+        return FrameRepeated()
+      }
+      set {kind = .frameRepeated(newValue)}
+    }
+
+    /// A picture came that belongs to no trigger.
+    package var frameUnmatched: FrameUnmatched {
+      get {
+        if case .frameUnmatched(let v)? = kind {return v}
+        return FrameUnmatched()
+      }
+      set {kind = .frameUnmatched(newValue)}
+    }
+
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     /// Exactly one is set; none means a newer writer.
@@ -247,6 +388,26 @@ package nonisolated struct FrameRecord: Sendable {
       case evidenceNotStored(EvidenceNotStored)
       /// A finite source of pictures has delivered its last one.
       case sourceExhausted(SourceExhausted)
+      /// The camera is gone.
+      case cameraLost(CameraLost)
+      /// The lost camera is back.
+      case cameraReturned(CameraReturned)
+      /// Pictures are no longer fit for inspection.
+      case pictureQualityDegraded(PictureQualityDegraded)
+      /// Pictures are fit for inspection again.
+      case pictureQualityRestored(PictureQualityRestored)
+      /// The device clock was compared with the host clock.
+      case clockSkewEstimated(ClockSkewEstimated)
+      /// The keeping policy lets a kept picture go.
+      case evidenceExpired(EvidenceExpired)
+      /// A picture of the process is kept.
+      case processImageStored(ProcessImageStored)
+      /// A camera is in use with these settings.
+      case cameraConfigured(CameraConfigured)
+      /// A second picture came for a trigger.
+      case frameRepeated(FrameRepeated)
+      /// A picture came that belongs to no trigger.
+      case frameUnmatched(FrameUnmatched)
 
     }
 
@@ -425,8 +586,9 @@ package nonisolated struct EvidenceStored: Sendable {
   fileprivate var _trigger: TriggerId? = nil
 }
 
-/// A picture could not be kept; the verdict stands, the evidence is missing.
+/// A picture is not kept; the verdict stands, the evidence is missing.
 /// Example: trigger { station: "vision-1" session: 4 sequence: 482 } pixels_sha256: "9f86d081..." reason: "disk full"
+/// cause: NOT_STORED_CAUSE_FAULT
 package nonisolated struct EvidenceNotStored: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -447,6 +609,9 @@ package nonisolated struct EvidenceNotStored: Sendable {
 
   /// Why; example "disk full".
   package var reason: String = String()
+
+  /// Kind of reason; not stated by writers of before.
+  package var cause: NotStoredCause = .unspecified
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -474,9 +639,8 @@ package nonisolated struct SourceExhausted: Sendable {
 }
 
 /// The camera no longer delivers pictures; triggers until its return become named gaps (REL-03, REL-05, GL-08).
-/// Catalogued: field number 30 of FrameRecord.Event.kind when a service first writes it.
 /// Example: station: "vision-1" device: "00:11:1c:f2:01:2a" reason: "no packet for 2 s" last_trigger {
-/// station: "vision-1" session: 4 sequence: 1041 }
+/// station: "vision-1" session: 4 sequence: 1041 } lost_at_us: 1715922000000000
 package nonisolated struct CameraLost: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -501,6 +665,9 @@ package nonisolated struct CameraLost: Sendable {
   /// Clears the value of `lastTrigger`. Subsequent reads from it will return its default value.
   package mutating func clearLastTrigger() {self._lastTrigger = nil}
 
+  /// When it was found gone, microseconds since 1970-01-01T00:00:00Z.
+  package var lostAtUs: Int64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -509,7 +676,6 @@ package nonisolated struct CameraLost: Sendable {
 }
 
 /// The camera delivers pictures again (REL-02).
-/// Catalogued: field number 31 of FrameRecord.Event.kind when a service first writes it.
 /// Example: station: "vision-1" device: "00:11:1c:f2:01:2a" lost_for_us: 8500000
 package nonisolated struct CameraReturned: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -532,7 +698,6 @@ package nonisolated struct CameraReturned: Sendable {
 
 /// Pictures can no longer be trusted to show a defect; from this trigger on it counts as a loss of inspection (REL-05,
 /// M23).
-/// Catalogued: field number 32 of FrameRecord.Event.kind when a service first writes it.
 /// Example: station: "vision-1" trigger { station: "vision-1" session: 4 sequence: 900 } fault: PICTURE_FAULT_BLURRED
 /// measure: 0.31 limit: 0.5
 package nonisolated struct PictureQualityDegraded: Sendable {
@@ -570,7 +735,6 @@ package nonisolated struct PictureQualityDegraded: Sendable {
 }
 
 /// Pictures are fit for inspection again.
-/// Catalogued: field number 33 of FrameRecord.Event.kind when a service first writes it.
 /// Example: station: "vision-1" trigger { station: "vision-1" session: 4 sequence: 960 } fault: PICTURE_FAULT_BLURRED
 package nonisolated struct PictureQualityRestored: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -601,7 +765,6 @@ package nonisolated struct PictureQualityRestored: Sendable {
 }
 
 /// How far the device clock and the host clock are apart (RES-03, TRC-07, M18).
-/// Catalogued: field number 34 of FrameRecord.Event.kind when a service first writes it.
 /// Example: station: "vision-1" device: "00:11:1c:f2:01:2a" skew_us: -1200 uncertainty_us: 80 drift_ppm: 3.5
 /// samples: 600
 package nonisolated struct ClockSkewEstimated: Sendable {
@@ -632,8 +795,7 @@ package nonisolated struct ClockSkewEstimated: Sendable {
   package init() {}
 }
 
-/// A kept picture was deleted by the keeping policy; its hash stays (RES-04, TRC-01).
-/// Catalogued: field number 35 of FrameRecord.Event.kind when a service first writes it.
+/// A kept picture is deleted by the keeping policy; its hash stays (RES-04, TRC-01). Appended before the deletion.
 /// Example: pixels_sha256: "9f86d081..." stored_sha256: "60303ae2..." policy: "pass: 30 days"
 /// stored_at_us: 1715922000000000
 package nonisolated struct EvidenceExpired: Sendable {
@@ -659,7 +821,6 @@ package nonisolated struct EvidenceExpired: Sendable {
 }
 
 /// A picture of the process, not of one part, is kept (RES-13).
-/// Catalogued: field number 36 of FrameRecord.Event.kind when a service first writes it.
 /// Example: station: "vision-1" view: "conveyor" taken_at_us: 1715922000000000 pixels_sha256: "9f86d081..."
 /// stored_sha256: "60303ae2..." lossless: false media_type: "image/jpeg" stored_bytes: 48211
 package nonisolated struct ProcessImageStored: Sendable {
@@ -698,7 +859,6 @@ package nonisolated struct ProcessImageStored: Sendable {
 
 /// A camera, lens, light or setting is in use; a change ends the validity of the station's capability study (CHG-09,
 /// STD-08; IATF 16949 7.1.5.1.1).
-/// Catalogued: field number 37 of FrameRecord.Event.kind when a service first writes it.
 /// Example: station: "vision-1" device: "CAM-4711" firmware: "1.8.2" lens: "25mm-A" light: "ring-2" settings {
 /// name: "exposure" value: 800 unit: "B98" }
 package nonisolated struct CameraConfigured: Sendable {
@@ -730,7 +890,6 @@ package nonisolated struct CameraConfigured: Sendable {
 }
 
 /// A second picture arrived for a trigger that has its frame; it was set aside (TRC-13, M02).
-/// Catalogued: field number 38 of FrameRecord.Event.kind when a service first writes it.
 /// Example: trigger { station: "vision-1" session: 4 sequence: 77 } pixels_sha256: "9f86d081..." same_pixels: true
 package nonisolated struct FrameRepeated: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -761,7 +920,6 @@ package nonisolated struct FrameRepeated: Sendable {
 }
 
 /// A picture arrived that belongs to no trigger (TRC-13, M02).
-/// Catalogued: field number 39 of FrameRecord.Event.kind when a service first writes it.
 /// Example: station: "vision-1" device_time_us: 88120044 pixels_sha256: "9f86d081..." reason: "no trigger within 20 ms"
 package nonisolated struct FrameUnmatched: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -791,6 +949,10 @@ fileprivate nonisolated let _protobuf_package = "lineledger.v1"
 
 nonisolated extension PixelFormat: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PIXEL_FORMAT_UNSPECIFIED\0\u{1}PIXEL_FORMAT_GREY8\0\u{1}PIXEL_FORMAT_RGB8\0")
+}
+
+nonisolated extension NotStoredCause: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NOT_STORED_CAUSE_UNSPECIFIED\0\u{1}NOT_STORED_CAUSE_POLICY\0\u{1}NOT_STORED_CAUSE_BUDGET\0\u{1}NOT_STORED_CAUSE_FAULT\0")
 }
 
 nonisolated extension PictureFault: SwiftProtobuf._ProtoNameProviding {
@@ -838,7 +1000,7 @@ nonisolated extension FrameRecord: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension FrameRecord.Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = FrameRecord.protoMessageName + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}writer_took_over\0\u{3}trigger_session_started\0\u{3}frame_captured\0\u{3}frame_missed\0\u{3}evidence_stored\0\u{3}evidence_not_stored\0\u{3}source_exhausted\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}writer_took_over\0\u{3}trigger_session_started\0\u{3}frame_captured\0\u{3}frame_missed\0\u{3}evidence_stored\0\u{3}evidence_not_stored\0\u{3}source_exhausted\0\u{4}\u{17}camera_lost\0\u{3}camera_returned\0\u{3}picture_quality_degraded\0\u{3}picture_quality_restored\0\u{3}clock_skew_estimated\0\u{3}evidence_expired\0\u{3}process_image_stored\0\u{3}camera_configured\0\u{3}frame_repeated\0\u{3}frame_unmatched\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -937,6 +1099,136 @@ nonisolated extension FrameRecord.Event: SwiftProtobuf.Message, SwiftProtobuf._M
           self.kind = .sourceExhausted(v)
         }
       }()
+      case 30: try {
+        var v: CameraLost?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .cameraLost(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .cameraLost(v)
+        }
+      }()
+      case 31: try {
+        var v: CameraReturned?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .cameraReturned(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .cameraReturned(v)
+        }
+      }()
+      case 32: try {
+        var v: PictureQualityDegraded?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .pictureQualityDegraded(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .pictureQualityDegraded(v)
+        }
+      }()
+      case 33: try {
+        var v: PictureQualityRestored?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .pictureQualityRestored(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .pictureQualityRestored(v)
+        }
+      }()
+      case 34: try {
+        var v: ClockSkewEstimated?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .clockSkewEstimated(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .clockSkewEstimated(v)
+        }
+      }()
+      case 35: try {
+        var v: EvidenceExpired?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .evidenceExpired(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .evidenceExpired(v)
+        }
+      }()
+      case 36: try {
+        var v: ProcessImageStored?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .processImageStored(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .processImageStored(v)
+        }
+      }()
+      case 37: try {
+        var v: CameraConfigured?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .cameraConfigured(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .cameraConfigured(v)
+        }
+      }()
+      case 38: try {
+        var v: FrameRepeated?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .frameRepeated(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .frameRepeated(v)
+        }
+      }()
+      case 39: try {
+        var v: FrameUnmatched?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .frameUnmatched(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .frameUnmatched(v)
+        }
+      }()
       default: break
       }
     }
@@ -975,6 +1267,46 @@ nonisolated extension FrameRecord.Event: SwiftProtobuf.Message, SwiftProtobuf._M
     case .sourceExhausted?: try {
       guard case .sourceExhausted(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .cameraLost?: try {
+      guard case .cameraLost(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+    }()
+    case .cameraReturned?: try {
+      guard case .cameraReturned(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+    }()
+    case .pictureQualityDegraded?: try {
+      guard case .pictureQualityDegraded(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+    }()
+    case .pictureQualityRestored?: try {
+      guard case .pictureQualityRestored(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 33)
+    }()
+    case .clockSkewEstimated?: try {
+      guard case .clockSkewEstimated(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 34)
+    }()
+    case .evidenceExpired?: try {
+      guard case .evidenceExpired(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 35)
+    }()
+    case .processImageStored?: try {
+      guard case .processImageStored(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 36)
+    }()
+    case .cameraConfigured?: try {
+      guard case .cameraConfigured(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
+    }()
+    case .frameRepeated?: try {
+      guard case .frameRepeated(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 38)
+    }()
+    case .frameUnmatched?: try {
+      guard case .frameUnmatched(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 39)
     }()
     case nil: break
     }
@@ -1257,7 +1589,7 @@ nonisolated extension EvidenceStored: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension EvidenceNotStored: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".EvidenceNotStored"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}trigger\0\u{3}pixels_sha256\0\u{1}reason\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}trigger\0\u{3}pixels_sha256\0\u{1}reason\0\u{1}cause\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1268,6 +1600,7 @@ nonisolated extension EvidenceNotStored: SwiftProtobuf.Message, SwiftProtobuf._M
       case 1: try { try decoder.decodeSingularMessageField(value: &self._trigger) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.pixelsSha256) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.cause) }()
       default: break
       }
     }
@@ -1287,6 +1620,9 @@ nonisolated extension EvidenceNotStored: SwiftProtobuf.Message, SwiftProtobuf._M
     if !self.reason.isEmpty {
       try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
     }
+    if self.cause != .unspecified {
+      try visitor.visitSingularEnumField(value: self.cause, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1294,6 +1630,7 @@ nonisolated extension EvidenceNotStored: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs._trigger != rhs._trigger {return false}
     if lhs.pixelsSha256 != rhs.pixelsSha256 {return false}
     if lhs.reason != rhs.reason {return false}
+    if lhs.cause != rhs.cause {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1336,7 +1673,7 @@ nonisolated extension SourceExhausted: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension CameraLost: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CameraLost"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}device\0\u{1}reason\0\u{3}last_trigger\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}device\0\u{1}reason\0\u{3}last_trigger\0\u{3}lost_at_us\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1348,6 +1685,7 @@ nonisolated extension CameraLost: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._lastTrigger) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.lostAtUs) }()
       default: break
       }
     }
@@ -1370,6 +1708,9 @@ nonisolated extension CameraLost: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     try { if let v = self._lastTrigger {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    if self.lostAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.lostAtUs, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1378,6 +1719,7 @@ nonisolated extension CameraLost: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.device != rhs.device {return false}
     if lhs.reason != rhs.reason {return false}
     if lhs._lastTrigger != rhs._lastTrigger {return false}
+    if lhs.lostAtUs != rhs.lostAtUs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

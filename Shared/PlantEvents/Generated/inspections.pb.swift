@@ -247,6 +247,42 @@ package nonisolated struct InspectionRecord: Sendable {
       set {kind = .sourceInspected(newValue)}
     }
 
+    /// A person's release of a recipe counts here.
+    package var recipeReleaseAdopted: RecipeReleaseAdopted {
+      get {
+        if case .recipeReleaseAdopted(let v)? = kind {return v}
+        return RecipeReleaseAdopted()
+      }
+      set {kind = .recipeReleaseAdopted(newValue)}
+    }
+
+    /// A person's retirement of a recipe counts here.
+    package var recipeRetirementAdopted: RecipeRetirementAdopted {
+      get {
+        if case .recipeRetirementAdopted(let v)? = kind {return v}
+        return RecipeRetirementAdopted()
+      }
+      set {kind = .recipeRetirementAdopted(newValue)}
+    }
+
+    /// Features of a part were counted, read or measured.
+    package var featuresMeasured: FeaturesMeasured {
+      get {
+        if case .featuresMeasured(let v)? = kind {return v}
+        return FeaturesMeasured()
+      }
+      set {kind = .featuresMeasured(newValue)}
+    }
+
+    /// The line was asked to stop.
+    package var stopRequested: StopRequested {
+      get {
+        if case .stopRequested(let v)? = kind {return v}
+        return StopRequested()
+      }
+      set {kind = .stopRequested(newValue)}
+    }
+
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     /// Exactly one is set; none means a newer writer.
@@ -269,6 +305,14 @@ package nonisolated struct InspectionRecord: Sendable {
       case holdPlaced(HoldPlaced)
       /// The last frame of a finite source has been handled.
       case sourceInspected(SourceInspected)
+      /// A person's release of a recipe counts here.
+      case recipeReleaseAdopted(RecipeReleaseAdopted)
+      /// A person's retirement of a recipe counts here.
+      case recipeRetirementAdopted(RecipeRetirementAdopted)
+      /// Features of a part were counted, read or measured.
+      case featuresMeasured(FeaturesMeasured)
+      /// The line was asked to stop.
+      case stopRequested(StopRequested)
 
     }
 
@@ -325,6 +369,12 @@ package nonisolated struct ReactionPlan: Sendable {
 
   /// Whether an uncertain part counts as failed for rejecting.
   package var rejectUncertain: Bool = false
+
+  /// Defect categories of which a single one asks the line to stop.
+  package var stopOnCategories: [String] = []
+
+  /// Defect categories of which a single one raises an alarm.
+  package var alarmOnCategories: [String] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -399,6 +449,74 @@ package nonisolated struct RecipeRefused: Sendable {
   package init() {}
 }
 
+/// A person's release of a recipe counts here: orders for these products are judged by it from now on (CHG-01, CHG-11).
+/// Example: decision { site: "berlin" topic: "decisions" epoch: 3 sequence: 41 } recipe_id: "pcb-7"
+/// recipe_sha256: "3a7bd3e2..." skus: "PCB-7" stations: "vision-1"
+package nonisolated struct RecipeReleaseAdopted: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Origin of the decision's record.
+  package var decision: Origin {
+    get {_decision ?? Origin()}
+    set {_decision = newValue}
+  }
+  /// Returns true if `decision` has been explicitly set.
+  package var hasDecision: Bool {self._decision != nil}
+  /// Clears the value of `decision`. Subsequent reads from it will return its default value.
+  package mutating func clearDecision() {self._decision = nil}
+
+  /// Recipe id.
+  package var recipeID: String = String()
+
+  /// SHA-256 over the recipe file, lower-case hexadecimal.
+  package var recipeSha256: String = String()
+
+  /// Item codes.
+  package var skus: [String] = []
+
+  /// Stations; empty for all.
+  package var stations: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _decision: Origin? = nil
+}
+
+/// A person's retirement of a recipe counts here: nothing is judged by it any more (CHG-04).
+/// Example: decision { site: "berlin" topic: "decisions" epoch: 3 sequence: 52 } recipe_id: "pcb-7"
+/// recipe_sha256: "1c0ffee5..."
+package nonisolated struct RecipeRetirementAdopted: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Origin of the decision's record.
+  package var decision: Origin {
+    get {_decision ?? Origin()}
+    set {_decision = newValue}
+  }
+  /// Returns true if `decision` has been explicitly set.
+  package var hasDecision: Bool {self._decision != nil}
+  /// Clears the value of `decision`. Subsequent reads from it will return its default value.
+  package mutating func clearDecision() {self._decision = nil}
+
+  /// Recipe id.
+  package var recipeID: String = String()
+
+  /// SHA-256 over the recipe file, lower-case hexadecimal.
+  package var recipeSha256: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _decision: Origin? = nil
+}
+
 /// One defect found on a part (RES-02).
 package nonisolated struct Defect: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -425,6 +543,12 @@ package nonisolated struct Defect: Sendable {
 
   /// Strength in units of the recipe's fail limit: 1 is the limit.
   package var score: Float = 0
+
+  /// Name of the tool in the recipe that found it.
+  package var tool: String = String()
+
+  /// Class of the defect in the control plan: "critical", "major" or "minor".
+  package var severity: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -697,7 +821,6 @@ package nonisolated struct PartIdentified: Sendable {
 }
 
 /// What the tools counted, read, detected, verified or measured on a part (RES-12, CHG-09, STD-08).
-/// Catalogued: field number 31 of InspectionRecord.Event.kind when a service first writes it.
 /// Example: part_id: "vision-1/4/482" features { name: "bore" task: VISION_TASK_INSPECT value: 12.02 unit: "MMT"
 /// lower_limit: 11.95 upper_limit: 12.05 conforms: true }
 package nonisolated struct FeaturesMeasured: Sendable {
@@ -737,11 +860,25 @@ package nonisolated struct MeasuredFeature: Sendable {
   /// Text read; empty where nothing is read.
   package var text: String = String()
 
-  /// Lower specification limit, in `unit`.
-  package var lowerLimit: Double = 0
+  /// Lower specification limit, in `unit`; absent where there is none.
+  package var lowerLimit: Double {
+    get {_lowerLimit ?? 0}
+    set {_lowerLimit = newValue}
+  }
+  /// Returns true if `lowerLimit` has been explicitly set.
+  package var hasLowerLimit: Bool {self._lowerLimit != nil}
+  /// Clears the value of `lowerLimit`. Subsequent reads from it will return its default value.
+  package mutating func clearLowerLimit() {self._lowerLimit = nil}
 
-  /// Upper specification limit, in `unit`.
-  package var upperLimit: Double = 0
+  /// Upper specification limit, in `unit`; absent where there is none.
+  package var upperLimit: Double {
+    get {_upperLimit ?? 0}
+    set {_upperLimit = newValue}
+  }
+  /// Returns true if `upperLimit` has been explicitly set.
+  package var hasUpperLimit: Bool {self._upperLimit != nil}
+  /// Clears the value of `upperLimit`. Subsequent reads from it will return its default value.
+  package mutating func clearUpperLimit() {self._upperLimit = nil}
 
   /// Whether it meets the specification.
   package var conforms: Bool = false
@@ -749,6 +886,9 @@ package nonisolated struct MeasuredFeature: Sendable {
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _lowerLimit: Double? = nil
+  fileprivate var _upperLimit: Double? = nil
 }
 
 /// The reject output was told to take a part out (MES-03, M03).
@@ -834,7 +974,6 @@ package nonisolated struct RejectFailed: Sendable {
 }
 
 /// The line was asked to stop; not a safety function (RES-11, REL-06, M03).
-/// Catalogued: field number 35 of InspectionRecord.Event.kind when a service first writes it.
 /// Example: stop_id: "stop-vision-1-17" line: "line-1" station: "vision-1" part_id: "vision-1/4/482"
 /// reason: "reject not confirmed"
 package nonisolated struct StopRequested: Sendable {
@@ -1436,7 +1575,7 @@ nonisolated extension InspectionRecord: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension InspectionRecord.Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = InspectionRecord.protoMessageName + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}writer_took_over\0\u{3}context_adopted\0\u{3}recipe_activated\0\u{3}recipe_refused\0\u{3}part_inspected\0\u{3}inspection_missed\0\u{3}reject_not_commanded\0\u{3}hold_placed\0\u{3}source_inspected\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}writer_took_over\0\u{3}context_adopted\0\u{3}recipe_activated\0\u{3}recipe_refused\0\u{3}part_inspected\0\u{3}inspection_missed\0\u{3}reject_not_commanded\0\u{3}hold_placed\0\u{3}source_inspected\0\u{3}recipe_release_adopted\0\u{3}recipe_retirement_adopted\0\u{4}\u{14}features_measured\0\u{4}\u{4}stop_requested\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1561,6 +1700,58 @@ nonisolated extension InspectionRecord.Event: SwiftProtobuf.Message, SwiftProtob
           self.kind = .sourceInspected(v)
         }
       }()
+      case 10: try {
+        var v: RecipeReleaseAdopted?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .recipeReleaseAdopted(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .recipeReleaseAdopted(v)
+        }
+      }()
+      case 11: try {
+        var v: RecipeRetirementAdopted?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .recipeRetirementAdopted(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .recipeRetirementAdopted(v)
+        }
+      }()
+      case 31: try {
+        var v: FeaturesMeasured?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .featuresMeasured(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .featuresMeasured(v)
+        }
+      }()
+      case 35: try {
+        var v: StopRequested?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .stopRequested(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .stopRequested(v)
+        }
+      }()
       default: break
       }
     }
@@ -1607,6 +1798,22 @@ nonisolated extension InspectionRecord.Event: SwiftProtobuf.Message, SwiftProtob
     case .sourceInspected?: try {
       guard case .sourceInspected(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .recipeReleaseAdopted?: try {
+      guard case .recipeReleaseAdopted(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .recipeRetirementAdopted?: try {
+      guard case .recipeRetirementAdopted(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    }()
+    case .featuresMeasured?: try {
+      guard case .featuresMeasured(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+    }()
+    case .stopRequested?: try {
+      guard case .stopRequested(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 35)
     }()
     case nil: break
     }
@@ -1661,7 +1868,7 @@ nonisolated extension ContextAdopted: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension ReactionPlan: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ReactionPlan"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hold_on_categories\0\u{3}hold_after_failures\0\u{3}hold_window\0\u{3}reject_uncertain\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hold_on_categories\0\u{3}hold_after_failures\0\u{3}hold_window\0\u{3}reject_uncertain\0\u{3}stop_on_categories\0\u{3}alarm_on_categories\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1673,6 +1880,8 @@ nonisolated extension ReactionPlan: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.holdAfterFailures) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.holdWindow) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.rejectUncertain) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.stopOnCategories) }()
+      case 6: try { try decoder.decodeRepeatedStringField(value: &self.alarmOnCategories) }()
       default: break
       }
     }
@@ -1691,6 +1900,12 @@ nonisolated extension ReactionPlan: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.rejectUncertain != false {
       try visitor.visitSingularBoolField(value: self.rejectUncertain, fieldNumber: 4)
     }
+    if !self.stopOnCategories.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.stopOnCategories, fieldNumber: 5)
+    }
+    if !self.alarmOnCategories.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.alarmOnCategories, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1699,6 +1914,8 @@ nonisolated extension ReactionPlan: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.holdAfterFailures != rhs.holdAfterFailures {return false}
     if lhs.holdWindow != rhs.holdWindow {return false}
     if lhs.rejectUncertain != rhs.rejectUncertain {return false}
+    if lhs.stopOnCategories != rhs.stopOnCategories {return false}
+    if lhs.alarmOnCategories != rhs.alarmOnCategories {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1813,9 +2030,107 @@ nonisolated extension RecipeRefused: SwiftProtobuf.Message, SwiftProtobuf._Messa
   }
 }
 
+nonisolated extension RecipeReleaseAdopted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RecipeReleaseAdopted"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}decision\0\u{3}recipe_id\0\u{3}recipe_sha256\0\u{1}skus\0\u{1}stations\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.recipeID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.skus) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.stations) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._decision {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.recipeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeID, fieldNumber: 2)
+    }
+    if !self.recipeSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 3)
+    }
+    if !self.skus.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.skus, fieldNumber: 4)
+    }
+    if !self.stations.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.stations, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: RecipeReleaseAdopted, rhs: RecipeReleaseAdopted) -> Bool {
+    if lhs._decision != rhs._decision {return false}
+    if lhs.recipeID != rhs.recipeID {return false}
+    if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs.skus != rhs.skus {return false}
+    if lhs.stations != rhs.stations {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension RecipeRetirementAdopted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RecipeRetirementAdopted"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}decision\0\u{3}recipe_id\0\u{3}recipe_sha256\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._decision) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.recipeID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.recipeSha256) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._decision {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.recipeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeID, fieldNumber: 2)
+    }
+    if !self.recipeSha256.isEmpty {
+      try visitor.visitSingularStringField(value: self.recipeSha256, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: RecipeRetirementAdopted, rhs: RecipeRetirementAdopted) -> Bool {
+    if lhs._decision != rhs._decision {return false}
+    if lhs.recipeID != rhs.recipeID {return false}
+    if lhs.recipeSha256 != rhs.recipeSha256 {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Defect: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Defect"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}category\0\u{1}x\0\u{1}y\0\u{1}width\0\u{1}height\0\u{1}area\0\u{1}score\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}category\0\u{1}x\0\u{1}y\0\u{1}width\0\u{1}height\0\u{1}area\0\u{1}score\0\u{1}tool\0\u{1}severity\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1830,6 +2145,8 @@ nonisolated extension Defect: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       case 5: try { try decoder.decodeSingularFloatField(value: &self.height) }()
       case 6: try { try decoder.decodeSingularFloatField(value: &self.area) }()
       case 7: try { try decoder.decodeSingularFloatField(value: &self.score) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.tool) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.severity) }()
       default: break
       }
     }
@@ -1857,6 +2174,12 @@ nonisolated extension Defect: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if self.score.bitPattern != 0 {
       try visitor.visitSingularFloatField(value: self.score, fieldNumber: 7)
     }
+    if !self.tool.isEmpty {
+      try visitor.visitSingularStringField(value: self.tool, fieldNumber: 8)
+    }
+    if !self.severity.isEmpty {
+      try visitor.visitSingularStringField(value: self.severity, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1868,6 +2191,8 @@ nonisolated extension Defect: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if lhs.height != rhs.height {return false}
     if lhs.area != rhs.area {return false}
     if lhs.score != rhs.score {return false}
+    if lhs.tool != rhs.tool {return false}
+    if lhs.severity != rhs.severity {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2358,8 +2683,8 @@ nonisolated extension MeasuredFeature: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 3: try { try decoder.decodeSingularDoubleField(value: &self.value) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.unit) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.text) }()
-      case 6: try { try decoder.decodeSingularDoubleField(value: &self.lowerLimit) }()
-      case 7: try { try decoder.decodeSingularDoubleField(value: &self.upperLimit) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self._lowerLimit) }()
+      case 7: try { try decoder.decodeSingularDoubleField(value: &self._upperLimit) }()
       case 8: try { try decoder.decodeSingularBoolField(value: &self.conforms) }()
       default: break
       }
@@ -2367,6 +2692,10 @@ nonisolated extension MeasuredFeature: SwiftProtobuf.Message, SwiftProtobuf._Mes
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.name.isEmpty {
       try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
     }
@@ -2382,12 +2711,12 @@ nonisolated extension MeasuredFeature: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.text.isEmpty {
       try visitor.visitSingularStringField(value: self.text, fieldNumber: 5)
     }
-    if self.lowerLimit.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.lowerLimit, fieldNumber: 6)
-    }
-    if self.upperLimit.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.upperLimit, fieldNumber: 7)
-    }
+    try { if let v = self._lowerLimit {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 6)
+    } }()
+    try { if let v = self._upperLimit {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 7)
+    } }()
     if self.conforms != false {
       try visitor.visitSingularBoolField(value: self.conforms, fieldNumber: 8)
     }
@@ -2400,8 +2729,8 @@ nonisolated extension MeasuredFeature: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.value != rhs.value {return false}
     if lhs.unit != rhs.unit {return false}
     if lhs.text != rhs.text {return false}
-    if lhs.lowerLimit != rhs.lowerLimit {return false}
-    if lhs.upperLimit != rhs.upperLimit {return false}
+    if lhs._lowerLimit != rhs._lowerLimit {return false}
+    if lhs._upperLimit != rhs._upperLimit {return false}
     if lhs.conforms != rhs.conforms {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

@@ -148,7 +148,7 @@ final class BridgeProcess<Inbound: Core>: SimProcess {
             switch record {
             case .inspections(let record): deliveries.submit(.inspections(record), cause: cause)
             case .production(let record): deliveries.submit(.production(record), cause: cause)
-            case .frames, .materials, .deliveries, .alarms, .parked: break
+            case .frames, .materials, .deliveries, .alarms, .decisions, .parked: break
             }
         }
         deliveries.inputs = intake.positions

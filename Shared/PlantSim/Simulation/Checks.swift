@@ -267,6 +267,7 @@ extension Ledger.Entry {
         case .materials(let record): record.events.map(\.kindName)
         case .deliveries(let record): record.events.map(\.kindName)
         case .alarms(let record): record.events.map(\.kindName)
+        case .decisions(let record): record.events.map(\.kindName)
         case .parked(let record): record.events.map(\.kindName)
         }
     }

@@ -57,23 +57,28 @@ extension Checks {
                             exhausted.station,
                             "\(exhausted.station) ended after \(exhausted.triggers) of \(world.plant.itemsPerStation) parts"
                         )
-                    case .writerTookOver, nil: break
+                    default: break
                     }
                 }
             }
-            for station in world.plant.stations(of: partition) {
-                try require(
-                    count[station.id] == UInt64(world.plant.itemsPerStation),
-                    .everyTriggerEnds,
-                    station.id,
-                    "\(count[station.id] ?? 0) of \(world.plant.itemsPerStation) parts at \(station.id) have a frame or a gap"
-                )
-            }
+            try checkComplete(count, partition)
             try require(
                 awaiting.isEmpty,
                 .truth,
                 awaiting.keys.min() ?? "",
                 "\(awaiting.count) pictures have no evidence outcome"
+            )
+        }
+    }
+
+    /// Every part has a frame or a gap.
+    private func checkComplete(_ count: [String: UInt64], _ partition: Int32) throws {
+        for station in world.plant.stations(of: partition) {
+            try require(
+                count[station.id] == UInt64(world.plant.itemsPerStation),
+                .everyTriggerEnds,
+                station.id,
+                "\(count[station.id] ?? 0) of \(world.plant.itemsPerStation) parts at \(station.id) have a frame or a gap"
             )
         }
     }
@@ -205,7 +210,9 @@ struct InspectionWalk {
                 try check(missed)
             case .rejectNotCommanded(let notCommanded): told.append(notCommanded.partID)
             case .holdPlaced(let hold): holds.append(hold)
-            case .writerTookOver, .sourceInspected, nil: break
+            case .writerTookOver, .sourceInspected, .featuresMeasured, .stopRequested, .recipeReleaseAdopted,
+                .recipeRetirementAdopted, nil:
+                break
             }
         }
         guard let part else {

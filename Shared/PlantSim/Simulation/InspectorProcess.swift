@@ -68,6 +68,7 @@ final class InspectorProcess: SimProcess {
                 switch record {
                 case .production(let record): adopt(record)
                 case .frames(let record): mustWait = inspect(record) || mustWait
+                case .decisions(let record): adopt(record)
                 case .inspections, .materials, .deliveries, .alarms, .parked: break
                 }
             }
@@ -80,8 +81,18 @@ final class InspectorProcess: SimProcess {
         for station in stations { loadWanted(station.id) }
     }
 
+    private func adopt(_ record: DecisionRecord) {
+        guard decider.submit(.decisions(record), cause: record.meta.origin) != nil else { return }
+        for station in stations { loadWanted(station.id) }
+    }
+
     private func loadWanted(_ station: String) {
         let core = decider.core
+        if let refused = core.refusal(of: station) {
+            judges[station] = nil
+            decider.submit(.recipeRefused(refused))
+            return
+        }
         guard let wish = core.wantedRecipe(of: station) ?? missingJudge(core, station) else { return }
         let recipe = wish.recipeID.isEmpty ? SimPlant.defaultRecipe : wish.recipeID
         let sha256 = SimPlant.sha256(of: recipe)
@@ -129,7 +140,10 @@ final class InspectorProcess: SimProcess {
                 decider.submit(judge(frame, record.meta.origin), cause: record.meta.origin)
             case .frameMissed(let gap): decider.submit(.frameMissed(gap), cause: record.meta.origin)
             case .sourceExhausted(let exhausted): decider.submit(.exhausted(exhausted), cause: record.meta.origin)
-            case .writerTookOver, .triggerSessionStarted, .evidenceStored, .evidenceNotStored, nil: break
+            case .writerTookOver, .triggerSessionStarted, .evidenceStored, .evidenceNotStored, .evidenceExpired,
+                .processImageStored, .cameraConfigured, .cameraLost, .cameraReturned, .pictureQualityDegraded,
+                .pictureQualityRestored, .clockSkewEstimated, .frameRepeated, .frameUnmatched, nil:
+                break
             }
         }
         return isJudged

@@ -14,6 +14,7 @@ struct Ledger {
         case materials(MaterialRecord)
         case deliveries(DeliveryRecord)
         case alarms(AlarmRecord)
+        case decisions(DecisionRecord)
         case parked(ParkedRecord)
     }
 
@@ -112,7 +113,8 @@ struct Ledger {
         case .materials: return parsed(MaterialRecord.self, Content.materials)
         case .mesDeliveries, .erpDeliveries: return parsed(DeliveryRecord.self, Content.deliveries)
         case .alarms: return parsed(AlarmRecord.self, Content.alarms)
-        case .decisions, .access, .ledger: return nil
+        case .decisions: return parsed(DecisionRecord.self, Content.decisions)
+        case .access, .ledger: return nil
         case nil: return topic.hasSuffix("-parked") ? parsed(ParkedRecord.self, Content.parked) : nil
         }
     }

@@ -207,7 +207,7 @@ enum Role: Hashable {
     var inputs: [Topic] {
         switch self {
         case .capture: []
-        case .inspector: [.frames, .production]
+        case .inspector: [.frames, .production, .decisions]
         case .mesBridge, .erpBridge: [.inspections, .production]
         case .alerting: [.frames, .inspections, .mesDeliveries, .erpDeliveries]
         case .projector: Topic.written

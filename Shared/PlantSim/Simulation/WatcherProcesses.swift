@@ -90,7 +90,7 @@ final class AlertingProcess: SimProcess {
             case .frames(let record): fold.fold(record, Self.limits)
             case .inspections(let record): fold.fold(record, Self.limits)
             case .deliveries(let record): fold.fold(record, Self.limits)
-            case .production, .materials, .alarms, .parked: []
+            case .production, .materials, .alarms, .decisions, .parked: []
             }
         guard world.mutation == .alarmNotCleared else { return drafts }
         return drafts.filter {

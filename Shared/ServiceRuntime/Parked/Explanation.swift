@@ -86,6 +86,7 @@ extension AnyRecord {
         case .frames(let record): try? plain(record)
         case .inspections(let record): try? plain(record)
         case .production(let record): try? plain(record)
+        case .decisions(let record): try? plain(record)
         case .materials(let record): try? plain(record)
         case .deliveries(let record): try? plain(record)
         case .alarms(let record): try? plain(record)

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import HTTPTypes
 package import Hummingbird
@@ -36,28 +35,13 @@ package struct ParkedRoutes: Sendable {
     private static let bodyLimit = 1 << 20
 
     private let context: ServiceContext
-    private let token: String
+    private let token: ManagementToken
 
     /// Makes a new token and leaves it where the command looks for it.
     package init(_ context: ServiceContext) throws {
         self.context = context
-        token = SymmetricKey(size: .bits256).withUnsafeBytes { $0.map { String(format: "%02x", $0) }.joined() }
-        let path = Self.tokenPath(state: context.plant.state, service: context.service)
-        let folder = (path as NSString).deletingLastPathComponent
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        // Never readable by others, not even while it is being written.
-        let draft = "\(path).\(context.instance)"
-        let isMade = FileManager.default.createFile(
-            atPath: draft,
-            contents: Data((token + "\n").utf8),
-            attributes: [.posixPermissions: 0o600]
-        )
-        guard isMade, rename(draft, path) == 0 else {
-            throw ServiceProgram.Stop.unreachable("\(path): cannot be written; the state folder must be writable")
-        }
+        token = try ManagementToken(context)
     }
-
-    package static func tokenPath(state: String, service: String) -> String { "\(state)/run/\(service).token" }
 
     package func add(to router: Router<BasicRequestContext>) {
         let desk = context.desk
@@ -88,7 +72,7 @@ package struct ParkedRoutes: Sendable {
         needsReason: Bool = false,
         _ act: (Request) async throws -> [ParkedDesk.Answer]
     ) async throws -> Response {
-        guard isAuthorised(request.headers[.authorization]) else {
+        guard token.isShown(in: request.headers) else {
             return Self.refusal(.unauthorized, "the token of this run is needed; it stands in the plant's state folder")
         }
         let asked: Request
@@ -107,14 +91,6 @@ package struct ParkedRoutes: Sendable {
             return Self.refusal(.serviceUnavailable, "\(error)")
         }
         return Self.response(.ok, try JSONEncoder().encode(Reply(answers: answers)))
-    }
-
-    /// Compares in constant time.
-    private func isAuthorised(_ header: String?) -> Bool {
-        let given = Array((header ?? "").utf8)
-        let expected = Array("Bearer \(token)".utf8)
-        guard given.count == expected.count else { return false }
-        return zip(given, expected).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }
 
     private struct Wrong: Encodable {

@@ -1,3 +1,6 @@
+package import PlantCore
+import Vision
+
 /// One plant as its YAML file describes it: where it is, what stands in it, whom it talks to.
 ///
 /// All paths are absolute once loaded; in the file they are relative to the file itself. The values of secrets are not
@@ -24,6 +27,7 @@ package struct PlantFile: Equatable, Sendable {
     package var shift: String
     package var alerting: Alerting
     package var evidence: Evidence
+    package var recipes: Recipes
     /// The plant's log, where this host runs on one of its own; nil where `log` is the plant's.
     package var uplink: Uplink?
     package var kafka: Kafka
@@ -43,6 +47,7 @@ package struct PlantFile: Equatable, Sendable {
         shift: String = "day",
         alerting: Alerting = Alerting(),
         evidence: Evidence = Evidence(),
+        recipes: Recipes = Recipes(),
         uplink: Uplink? = nil,
         kafka: Kafka = Kafka()
     ) {
@@ -60,6 +65,7 @@ package struct PlantFile: Equatable, Sendable {
         self.shift = shift
         self.alerting = alerting
         self.evidence = evidence
+        self.recipes = recipes
         self.uplink = uplink
         self.kafka = kafka
     }
@@ -79,6 +85,7 @@ package struct PlantFile: Equatable, Sendable {
     package struct Station: Equatable, Sendable {
         package var id: String
         package var camera: Camera
+        package var watch: Watch
         /// Triggers a second; 0 gives the next one as soon as the station is free.
         package var rate: Double
         /// Number of parts after which the station stops; nil for no end.
@@ -94,6 +101,7 @@ package struct PlantFile: Equatable, Sendable {
         package init(
             id: String,
             camera: Camera,
+            watch: Watch = Watch(),
             rate: Double = 0,
             parts: Int? = nil,
             io: StationIO = .null,
@@ -103,6 +111,7 @@ package struct PlantFile: Equatable, Sendable {
         ) {
             self.id = id
             self.camera = camera
+            self.watch = watch
             self.rate = rate
             self.parts = parts
             self.io = io
@@ -110,14 +119,6 @@ package struct PlantFile: Equatable, Sendable {
             self.recipes = recipes
             self.partition = partition
         }
-    }
-
-    /// Where a station's images come from.
-    package enum Camera: Equatable, Sendable {
-        /// The images of a folder in the order of their names; `loop` begins again after the last.
-        case folder(path: String, loop: Bool)
-        /// The built-in test scene: `size` x `size` grey pixels, a share `defectRate` of the parts defective.
-        case scene(seed: UInt64, defectRate: Double, size: Int)
     }
 
     /// How a station reaches its rejecter and sensors.
@@ -213,21 +214,14 @@ package struct PlantFile: Equatable, Sendable {
         }
     }
 
-    package struct Evidence: Equatable, Sendable {
-        package enum Keep: String, CaseIterable, Sendable {
-            case all
-            case none
-        }
-
-        package var keep: Keep
-        /// Stored images give back the judged pixels exactly, so that they may be judged again.
-        package var lossless: Bool
-        /// Most bytes of images kept on this machine; beyond it pictures are not kept, and the record says so.
+    package struct Recipes: Equatable, Sendable {
+        /// What may judge where nobody released a recipe for the product.
+        package var approval: RecipeApproval
+        /// Most bytes of submitted recipes, models and reports kept on this machine.
         package var budgetBytes: Int64
 
-        package init(keep: Keep = .all, lossless: Bool = true, budgetBytes: Int64 = 10_737_418_240) {
-            self.keep = keep
-            self.lossless = lossless
+        package init(approval: RecipeApproval = .plantFile, budgetBytes: Int64 = 10_737_418_240) {
+            self.approval = approval
             self.budgetBytes = budgetBytes
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import PlantCore
 import Yams
 
 extension PlantFile {
@@ -133,6 +134,7 @@ extension PlantFile {
             shift: top.optional("shift", .text) ?? "day",
             alerting: Self.alerting(&top),
             evidence: Self.evidence(&top),
+            recipes: Self.recipes(&top),
             uplink: Self.uplink(&top, folder: folder),
             kafka: Kafka(&top, folder: folder)
         )
@@ -171,6 +173,7 @@ extension PlantFile {
         let station = Station(
             id: section.required("id", .identifier),
             camera: camera(&section, folder: folder),
+            watch: watch(&section),
             rate: section.optional("rate", .number(0...100_000, "parts a second, 0 for as fast as it goes")) ?? 0,
             parts: section.optional("parts", .whole(1...Int.max, "parts after which the station stops")),
             io: section.optional("io", .word(.null)) ?? .null,
@@ -181,30 +184,6 @@ extension PlantFile {
         ids.check(station.id, "id", section)
         section.finish()
         return station
-    }
-
-    private static func camera(_ station: inout PlantSection, folder: String) -> Camera {
-        let none = Camera.scene(seed: 0, defectRate: 0, size: 64)
-        guard var section = station.requiredSection("camera", expected: "a mapping with kind: folder or kind: scene")
-        else { return none }
-        defer { section.finish() }
-        switch section.optional("kind", .word(CameraKind.folder)) {
-        case .folder:
-            return .folder(
-                path: section.required("path", .path(from: folder)),
-                loop: section.optional("loop", .flag) ?? false
-            )
-        case .scene:
-            return .scene(
-                seed: section.optional("seed", .whole(0...UInt64.max, "the scene's seed")) ?? 1,
-                defectRate: section.optional("defect_rate", .number(0...1, "share of defective parts")) ?? 0.05,
-                size: section.optional("size", .whole(64...8192, "pixels of an edge")) ?? 640
-            )
-        case nil:
-            if !section.has("kind") { section.refuse("kind", found: "nothing", expected: "folder or scene") }
-            section.allow(["path", "loop", "seed", "defect_rate", "size"])
-            return none
-        }
     }
 
     private static func connector(_ key: String, _ top: inout PlantSection, folder: String) -> Connector? {
@@ -290,21 +269,16 @@ extension PlantFile {
         return alerting
     }
 
-    private static func evidence(_ top: inout PlantSection) -> Evidence {
-        var evidence = Evidence()
-        guard var section = top.section("evidence", expected: "a mapping") else { return evidence }
-        evidence.keep = section.optional("keep", .word(.all)) ?? evidence.keep
-        evidence.lossless = section.optional("lossless", .flag) ?? evidence.lossless
-        evidence.budgetBytes =
-            section.optional("budget_bytes", .whole(1_048_576...Int64.max, "bytes of images")) ?? evidence.budgetBytes
+    private static func recipes(_ top: inout PlantSection) -> Recipes {
+        var recipes = Recipes()
+        guard var section = top.section("recipes", expected: "a mapping") else { return recipes }
+        recipes.approval = section.optional("approval", .word(.plantFile)) ?? recipes.approval
+        recipes.budgetBytes =
+            section.optional("budget_bytes", .whole(1_048_576...Int64.max, "bytes of recipes and models"))
+            ?? recipes.budgetBytes
         section.finish()
-        return evidence
+        return recipes
     }
-}
-
-private enum CameraKind: String, CaseIterable {
-    case folder
-    case scene
 }
 
 /// Finds ids that stand twice.

@@ -1,4 +1,6 @@
 import KafkaLog
+import PlantCore
+import Vision
 
 extension PlantFile {
     /// The plant as a plant file; reading it again gives the same plant wherever it is put, since its paths are absolute.
@@ -26,10 +28,10 @@ extension PlantFile {
             }
             out.line("silent_after_seconds", .plain("\(alerting.silentAfterSeconds)"))
         }
-        out.block("evidence") { out in
-            out.line("keep", .plain(evidence.keep.rawValue))
-            out.line("lossless", .plain("\(evidence.lossless)"))
-            out.line("budget_bytes", .plain("\(evidence.budgetBytes)"))
+        out.block("evidence") { Self.write(&$0, evidence) }
+        out.block("recipes") { out in
+            out.line("approval", .plain(recipes.approval.rawValue))
+            out.line("budget_bytes", .plain("\(recipes.budgetBytes)"))
         }
         if kafka != Kafka() { out.block("kafka") { Self.write(&$0, kafka) } }
         if let uplink {
@@ -72,25 +74,70 @@ extension PlantFile {
 
     private static func write(_ out: inout YAMLWriter, _ station: Station) {
         out.line("id", .word(station.id))
-        out.block("camera") { out in
-            switch station.camera {
-            case .folder(let path, let loop):
-                out.line("kind", .plain("folder"))
-                out.line("path", .word(path))
-                out.line("loop", .plain("\(loop)"))
-            case .scene(let seed, let defectRate, let size):
-                out.line("kind", .plain("scene"))
-                out.line("seed", .plain("\(seed)"))
-                out.line("defect_rate", .plain("\(defectRate)"))
-                out.line("size", .plain("\(size)"))
-            }
-        }
+        out.block("camera") { Self.write(&$0, station.camera) }
+        if station.watch != Watch() { out.block("watch") { Self.write(&$0, station.watch) } }
         out.line("rate", .plain("\(station.rate)"))
         if let parts = station.parts { out.line("parts", .plain("\(parts)")) }
         out.line("io", .word(station.io.rawValue))
         out.line("recipe", .word(station.recipe))
         if !station.recipes.isEmpty { out.line("recipes", .list(station.recipes)) }
         if let partition = station.partition { out.line("partition", .plain("\(partition)")) }
+    }
+
+    private static func write(_ out: inout YAMLWriter, _ camera: Camera) {
+        switch camera {
+        case .folder(let path, let loop):
+            out.line("kind", .plain("folder"))
+            out.line("path", .word(path))
+            out.line("loop", .plain("\(loop)"))
+        case .scene(let seed, let defectRate, let size):
+            out.line("kind", .plain("scene"))
+            out.line("seed", .plain("\(seed)"))
+            out.line("defect_rate", .plain("\(defectRate)"))
+            out.line("size", .plain("\(size)"))
+        case .clip(let path, let loop):
+            out.line("kind", .plain("clip"))
+            out.line("path", .word(path))
+            out.line("loop", .plain("\(loop)"))
+        case .v4l2(let camera): write(&out, camera)
+        case .gige(let camera): write(&out, camera)
+        }
+    }
+
+    private static func write(_ out: inout YAMLWriter, _ camera: V4L2) {
+        out.line("kind", .plain("v4l2"))
+        out.line("device", .word(camera.device))
+        out.line("trigger", .plain(camera.trigger.rawValue))
+        if let width = camera.width { out.line("width", .plain("\(width)")) }
+        if let height = camera.height { out.line("height", .plain("\(height)")) }
+        if let format = camera.format { out.line("format", .word(format)) }
+        if let rate = camera.frameRate { out.line("frame_rate", .plain("\(rate)")) }
+        if let exposure = camera.exposureUs { out.line("exposure_us", .plain("\(exposure)")) }
+        if let gain = camera.gain { out.line("gain", .plain("\(gain)")) }
+        if let kelvin = camera.whiteBalanceK { out.line("white_balance_k", .plain("\(kelvin)")) }
+        out.block("controls", isEmpty: camera.controls.isEmpty) { out in
+            for (name, value) in camera.controls.sorted(by: { $0.key < $1.key }) { out.line(name, .plain("\(value)")) }
+        }
+    }
+
+    private static func write(_ out: inout YAMLWriter, _ camera: GigE) {
+        out.line("kind", .plain("gige"))
+        out.line("address", .word(camera.address))
+        out.line("trigger", .plain(camera.trigger.rawValue))
+        out.line("trigger_source", .word(camera.triggerSource))
+        if let width = camera.width { out.line("width", .plain("\(width)")) }
+        if let height = camera.height { out.line("height", .plain("\(height)")) }
+        out.line("offset_x", .plain("\(camera.offsetX)"))
+        out.line("offset_y", .plain("\(camera.offsetY)"))
+        if let format = camera.format { out.line("format", .word(format)) }
+        if let rate = camera.frameRate { out.line("frame_rate", .plain("\(rate)")) }
+        if let exposure = camera.exposureUs { out.line("exposure_us", .plain("\(exposure)")) }
+        if let gain = camera.gain { out.line("gain", .plain("\(gain)")) }
+        if let size = camera.packetSize { out.line("packet_size", .plain("\(size)")) }
+        out.line("buffers", .plain("\(camera.buffers)"))
+        out.block("features", isEmpty: camera.features.isEmpty) { out in
+            for (name, value) in camera.features.sorted(by: { $0.key < $1.key }) { out.line(name, .word(value)) }
+        }
     }
 
     private static func write(_ out: inout YAMLWriter, _ connector: Connector) {
@@ -119,7 +166,7 @@ extension PlantFile {
 }
 
 /// Writes the block style of YAML that a plant file uses.
-private struct YAMLWriter {
+struct YAMLWriter {
     enum Scalar {
         /// Written as it is.
         case plain(String)

@@ -132,9 +132,27 @@ struct PlantSection {
         return sequence.prefix(limit).enumerated().map { ("\(name(key))[\($0)]", $1) }
     }
 
-    /// Keys that are not read, because what they mean depends on another one that is wrong.
-    mutating func allow(_ keys: [String]) {
-        asked += keys
+    /// A mapping of names, the file's own, to values; empty where there is none.
+    mutating func entries<Value>(_ key: String, atMost limit: Int, _ kind: PlantValue<Value>) -> [String: Value] {
+        guard var section = section(key, expected: "a mapping of names to values") else { return [:] }
+        if section.values.count > limit {
+            refuse(key, found: "\(section.values.count) entries", expected: "at most \(limit)")
+        }
+        var entries: [String: Value] = [:]
+        for name in section.values.keys.sorted().prefix(limit) {
+            let isName = name.utf8.allSatisfy { isWordByte($0) || $0 == UInt8(ascii: "_") } && name.utf8.count <= 128
+            if !isName || name.isEmpty {
+                section.refuse(name, found: "a name", expected: "1 to 128 letters, digits and _")
+            } else if let value = section.optional(name, kind) {
+                entries[name] = value
+            }
+        }
+        return entries
+    }
+
+    /// Leaves every key unread, because what they mean depends on another one that is wrong.
+    mutating func allowAll() {
+        asked += values.keys
     }
 
     /// Reports every key that nobody asked for.

@@ -40,6 +40,9 @@ extension PlantFile {
         return topic.map { !uplink.down.contains($0.rawValue) } ?? true
     }
 
+    /// Whether this host's console records what people decide: not where the plant's decisions come down.
+    package var writesDecisions: Bool { uplink?.down.contains(Topic.decisions.rawValue) != true }
+
     /// The partition of `alarms` that this host's alerting writes: on a station host its first station's, since the plant's
     /// alerting has 0.
     package var alarmPartition: Int32 {

@@ -113,7 +113,8 @@ extension PlantValue where Value: RawRepresentable & CaseIterable, Value.RawValu
     }
 }
 
-private func isWordByte(_ byte: UInt8) -> Bool {
+/// Whether it is an ASCII letter or digit.
+func isWordByte(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         UInt8(ascii: "0")...UInt8(ascii: "9"):

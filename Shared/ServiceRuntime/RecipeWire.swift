@@ -1,0 +1,122 @@
+package import PlantCore
+
+/// What people ask of the console about recipes, and what it answers; as JSON over HTTP.
+///
+/// `GET /v1/recipes` is open to who may see the page. What acts lies under `/v1/manage/recipes`: from this machine only, and
+/// only with the token that the console left in the plant's state folder.
+package enum RecipeWire {
+    package static let list = "/v1/recipes"
+    package static let manage = "\(ParkedRoutes.prefix)recipes"
+    /// Largest request, bytes; recipes, models and reports are sent as content beforehand.
+    package static let requestLimit = 65_536
+
+    package static func content(_ sha256: String) -> String { "\(manage)/content/\(sha256)" }
+
+    package enum Verb: String, Codable, Sendable, CaseIterable {
+        case test, approve, release, retire, review
+        case sendBack = "return"
+    }
+
+    /// What is asked. Content that it names by hash must have been sent before.
+    package struct Request: Codable, Sendable {
+        /// Chosen by the sender; the same request sent again changes nothing.
+        package var requestID: String
+        /// Person who decides: claimed by the sender, since people cannot sign in yet.
+        package var person: String
+        /// Operating system's user name of who sends it.
+        package var systemUser: String
+        package var reason = ""
+        /// Content hash of the recipe file, where the address does not name it.
+        package var recipeSHA256 = ""
+        /// Item codes; empty for the recipe's own product, or those of its submission.
+        package var skus: [String] = []
+        /// Content hash of the report: the new one of a test, the one that was read for an approval, that of a review.
+        package var reportSHA256 = ""
+        package var review: Review?
+
+        package init(requestID: String, person: String, systemUser: String) {
+            self.requestID = requestID
+            self.person = person
+            self.systemUser = systemUser
+        }
+    }
+
+    package struct Review: Codable, Sendable {
+        /// The period reviewed, microseconds since 1970, the end not included.
+        package var fromUs: Int64
+        package var toUs: Int64
+        /// Example "keep", "retrain".
+        package var conclusion: String
+
+        package init(fromUs: Int64, toUs: Int64, conclusion: String) {
+            self.fromUs = fromUs
+            self.toUs = toUs
+            self.conclusion = conclusion
+        }
+    }
+
+    /// One recipe as it stands.
+    package struct Row: Codable, Sendable {
+        package var sha256: String
+        package var recipe: String
+        package var revision: String
+        package var station: String
+        package var skus: [String]
+        package var controlPlan: String
+        package var stage: RecipeLife.Stage
+        /// Item codes that it is active for.
+        package var activeFor: [String]
+        package var author: String
+        package var approver: String
+        package var submittedAtUs: Int64
+        package var changedAtUs: Int64
+        /// Newest test; empty and 0 before the first.
+        package var reportSHA256: String
+        package var pictures: UInt32
+        package var escapes: UInt32
+        package var overkills: UInt32
+        package var challengesMissed: UInt32
+        package var files: [String]
+
+        package init(sha256: String, _ life: RecipeLife) {
+            self.sha256 = sha256
+            recipe = life.recipeID
+            revision = life.revision
+            station = life.station
+            skus = life.skus
+            controlPlan = life.controlPlanRevision
+            stage = life.stage
+            activeFor = life.activeFor
+            author = life.author
+            approver = life.approver
+            submittedAtUs = life.submittedAtUs
+            changedAtUs = life.changedAtUs
+            reportSHA256 = life.report
+            pictures = life.pictures
+            escapes = life.escapes
+            overkills = life.overkills
+            challengesMissed = life.challengesMissed
+            files = life.files
+        }
+    }
+
+    package struct Listing: Codable, Sendable {
+        /// Newest change first.
+        package var recipes: [Row]
+
+        package init(recipes: [Row]) { self.recipes = recipes }
+    }
+
+    /// What became of a request.
+    package struct Reply: Codable, Sendable {
+        /// Whether the request was taken before; nothing changed then.
+        package var isRepeated: Bool
+        /// The recipe after it; nil for a review of a model.
+        package var recipe: Row?
+
+        package init(isRepeated: Bool, recipe: Row?) {
+            self.isRepeated = isRepeated
+            self.recipe = recipe
+        }
+    }
+}

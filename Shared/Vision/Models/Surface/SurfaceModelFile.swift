@@ -1,0 +1,112 @@
+/// The model as a file: the text `LLSURFM` and a zero byte, format version, fields in little-endian order, and a
+/// SHA-256 over all before it.
+extension SurfaceModel {
+    /// Largest model file, bytes.
+    package static let maxFileBytes = 16_000_000
+
+    private static let magic = Array("LLSURFM\0".utf8)
+    private static let version: UInt32 = 1
+    private static let digestBytes = 64
+
+    /// Writes the model to `path`, whole or not at all.
+    package func save(path: String) throws(FileError) {
+        try Files.writeAtomically(encoded(), to: path)
+    }
+
+    /// Reads a model; a damaged file, or one of another format, is an error that says so.
+    package static func load(path: String) throws(SurfaceModelError) -> SurfaceModel {
+        let bytes: [UInt8]
+        do {
+            bytes = try Files.read(path, atMost: maxFileBytes)
+        } catch {
+            throw SurfaceModelError(name: path, reason: error.reason)
+        }
+        return try decode(bytes, name: path)
+    }
+
+    package func encoded() -> [UInt8] {
+        var writer = FieldWriter()
+        writer.bytes = Self.magic
+        writer.put(Self.version)
+        for value in [width, height, channels] { writer.put(UInt32(value)) }
+        writer.put(UInt32(sources.count))
+        for source in sources {
+            writer.put(source.name)
+            writer.put(source.pixelsSHA256)
+        }
+        writer.bytes += classes.isPart.map { $0 ? 1 : 0 }
+        writer.put(doubles: outline.means)
+        writer.put(doubles: outline.spreads)
+        writer.put(doubles: [frame.cellSize, limits.outline, limits.coverage, limits.surface])
+        writer.put(floats: appearance.coverage)
+        writer.put(floats: appearance.means)
+        writer.put(floats: appearance.weights)
+        return writer.bytes + Array(hexSHA256(writer.bytes).utf8)
+    }
+
+    package static func decode(_ bytes: [UInt8], name: String) throws(SurfaceModelError) -> SurfaceModel {
+        guard bytes.starts(with: magic), bytes.count > magic.count + digestBytes else {
+            throw SurfaceModelError(name: name, reason: "not a surface model; expected a file that begins LLSURFM")
+        }
+        let body = Array(bytes.dropLast(digestBytes))
+        guard Array(hexSHA256(body).utf8) == Array(bytes.suffix(digestBytes)) else {
+            throw SurfaceModelError(
+                name: name,
+                reason: "damaged: its content does not match its checksum; restore it or learn it again"
+            )
+        }
+        var reader = FieldReader(bytes: body, position: magic.count)
+        let found = reader.word()
+        guard found == version else {
+            throw SurfaceModelError(name: name, reason: "format version \(found); this program reads \(version)")
+        }
+        let model = read(&reader)
+        guard !reader.isShort, reader.position == body.count, let model, model.isSound else {
+            throw SurfaceModelError(name: name, reason: "fields that do not fit together; learn the model again")
+        }
+        return model
+    }
+
+    private static func read(_ reader: inout FieldReader) -> SurfaceModel? {
+        let (width, height, channels) = (Int(reader.word()), Int(reader.word()), Int(reader.word()))
+        let count = Int(reader.word())
+        guard (minPictures...maxPictures).contains(count) else { return nil }
+        let sources = (0..<count).map { _ in Source(name: reader.text(), pixelsSHA256: reader.text()) }
+        let isPart = reader.take(ColourClasses.binCount).map { $0 != 0 }
+        guard isPart.count == ColourClasses.binCount else { return nil }
+        let outline = OutlineStatistics(
+            means: reader.doubles(Silhouette.measures.count),
+            spreads: reader.doubles(Silhouette.measures.count)
+        )
+        let numbers = reader.doubles(4)
+        let size = PartFrame.cells * PartAppearance.features
+        let appearance = PartAppearance(
+            coverage: reader.floats(PartFrame.cells),
+            means: reader.floats(size),
+            weights: reader.floats(size)
+        )
+        guard !reader.isShort else { return nil }
+        return SurfaceModel(
+            width: width,
+            height: height,
+            channels: channels,
+            sources: sources,
+            classes: ColourClasses(isPart: isPart),
+            outline: outline,
+            frame: PartFrame(cellSize: numbers[0]),
+            appearance: appearance,
+            limits: AspectScores(outline: numbers[1], coverage: numbers[2], surface: numbers[3])
+        )
+    }
+
+    private var isSound: Bool {
+        let numbers =
+            outline.means + outline.spreads + [frame.cellSize, limits.outline, limits.coverage, limits.surface]
+        return (1...Picture.maxPixels).contains(width) && (1...Picture.maxPixels).contains(height)
+            && [1, 3].contains(channels) && numbers.allSatisfy(\.isFinite)
+            && (outline.spreads + [frame.cellSize, limits.outline, limits.coverage, limits.surface]).allSatisfy {
+                $0 > 0
+            }
+            && (appearance.coverage + appearance.means + appearance.weights).allSatisfy(\.isFinite)
+    }
+}

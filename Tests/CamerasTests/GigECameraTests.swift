@@ -1,0 +1,197 @@
+import Cameras
+import Foundation
+import ServiceRuntime
+import Testing
+import Vision
+
+/// The GigE Vision adapter against Aravis' fake camera. One after the other: it listens on the one GVCP port.
+@Suite("GigE Vision through Aravis", .serialized)
+struct GigECameraTests {
+    private static let deadlineUs: Int64 = 20_000_000
+
+    private func settings(_ trigger: PlantFile.CameraTrigger = .free) -> PlantFile.GigE {
+        var settings = PlantFile.GigE(address: "127.0.0.1", trigger: trigger)
+        settings.frameRate = 100
+        return settings
+    }
+
+    /// Opens a camera that has just been started.
+    private func open(_ camera: GigECamera) throws -> CameraConfiguration {
+        let endUs = CameraClock.system.monotonicUs() + Self.deadlineUs
+        while true {
+            do {
+                return try camera.open()
+            } catch {
+                guard error.kind == .unreachable, CameraClock.system.monotonicUs() < endUs else { throw error }
+            }
+        }
+    }
+
+    /// What the camera does until `isEnough`, at most the deadline.
+    private func captures(_ camera: GigECamera, until isEnough: ([Capture]) -> Bool) -> [Capture] {
+        var found: [Capture] = []
+        let endUs = CameraClock.system.monotonicUs() + Self.deadlineUs
+        while !isEnough(found), CameraClock.system.monotonicUs() < endUs {
+            let next = camera.next(index: UInt64(found.count), waitUs: 50_000)
+            if case .nothing = next { continue }
+            found.append(next)
+        }
+        return found
+    }
+
+    @Test("M18 frames come with counter, device and host time, one a trigger, over the wrap of the block ids")
+    func framesOverTheWrap() throws {
+        guard let fake = try FakeGigECamera.start() else { return }
+        defer { fake.kill() }
+        let camera = GigECamera(settings())
+        let configuration = try open(camera)
+        #expect(configuration.device == "GVX1" && camera.device == "GVX1")
+        #expect(configuration.width == 512 && configuration.height == 512 && configuration.pixelFormat == "Mono8")
+        #expect(configuration.settings.contains { $0.name == "frame_rate" && $0.value == 100 && $0.unit == "HTZ" })
+        #expect(configuration.settings.contains { $0.name == "exposure" && $0.unit == "B98" })
+        // The fake camera begins to count shortly before 65,535.
+        var restarts = 0
+        let found = captures(camera) { $0.restarts > 0 && $0.shots.count > 150 }
+        camera.close()
+        restarts = found.restarts
+        #expect(restarts == 1)
+        var last: Shot?
+        for capture in found {
+            switch capture {
+            case .shot(let shot):
+                let picture = try shot.picture.get()
+                #expect(picture.width == 512 && picture.height == 512 && picture.channels == 1)
+                if let last { #expect(shot.deviceTimeUs > last.deviceTimeUs && shot.hostTimeUs >= last.hostTimeUs) }
+                if let before = last?.frameNumber, before != 65_535 { #expect(shot.frameNumber == before + 1) }
+                #expect(abs(shot.hostTimeUs - CameraClock.system.nowUs()) < Self.deadlineUs)
+                last = shot
+            case .restarted(let reason): #expect(reason.contains("65535 to 1"))
+            default: Issue.record("\(capture)")
+            }
+        }
+    }
+
+    @Test("M23 a killed camera is named as lost and is there again after its return")
+    func lossAndReturn() throws {
+        guard let fake = try FakeGigECamera.start() else { return }
+        defer { fake.kill() }
+        let camera = GigECamera(settings())
+        _ = try open(camera)
+        _ = captures(camera) { $0.shots.count >= 3 }
+        fake.kill()
+        let killedUs = CameraClock.system.monotonicUs()
+        let after = captures(camera) { $0.contains { if case .lost = $0 { true } else { false } } }
+        print(
+            "killed camera named after \((CameraClock.system.monotonicUs() - killedUs) / 1_000) ms: \(after.suffix(1))"
+        )
+        guard case .lost(let reason) = after.last else {
+            Issue.record("not lost: \(after)")
+            return
+        }
+        #expect(reason.contains("no answer to GigE Vision discovery"))
+        let second = try FakeGigECamera.start(serial: "GVX2")
+        defer { second?.kill() }
+        let back = captures(camera) { $0.shots.count >= 3 }
+        print("back after \((CameraClock.system.monotonicUs() - killedUs) / 1_000) ms")
+        guard case .returned(let configuration) = back.first else {
+            Issue.record("no return: \(back)")
+            return
+        }
+        #expect(configuration.device == "GVX2")
+        #expect(camera.statistics.losses == 1)
+        camera.close()
+        guard case .ended = camera.next(index: 0, waitUs: 0) else {
+            Issue.record("closed, yet it goes on")
+            return
+        }
+    }
+
+    @Test("a software trigger takes one picture")
+    func softwareTrigger() throws {
+        guard let fake = try FakeGigECamera.start() else { return }
+        defer { fake.kill() }
+        let camera = GigECamera(settings(.software))
+        _ = try open(camera)
+        let found = captures(camera) { $0.shots.count >= 10 }
+        #expect(found.shots.count == 10)
+        camera.close()
+    }
+
+    @Test("a camera that waits for its signal is silent, but not lost")
+    func hardwareTrigger() throws {
+        guard let fake = try FakeGigECamera.start() else { return }
+        defer { fake.kill() }
+        var settings = settings(.hardware)
+        settings.triggerSource = "Line0"
+        let camera = GigECamera(settings)
+        _ = try open(camera)
+        // Longer than any silence after which the camera is asked whether it is there.
+        let endUs = CameraClock.system.monotonicUs() + 1_200_000
+        while CameraClock.system.monotonicUs() < endUs {
+            guard case .nothing = camera.next(index: 0, waitUs: 100_000) else {
+                Issue.record("something without a signal")
+                return
+            }
+        }
+        camera.close()
+    }
+
+    @Test("M23 lost packets are named, frame by frame")
+    func lostPackets() throws {
+        guard let fake = try FakeGigECamera.start(lostPerThousand: 5) else { return }
+        defer { fake.kill() }
+        let camera = GigECamera(settings())
+        _ = try open(camera)
+        let found = captures(camera) { $0.shots.count >= 20 && $0.damage.count >= 3 }
+        #expect(found.damage.count >= 3)
+        #expect(found.damage.allSatisfy { $0.contains("packets missing") })
+        #expect(camera.statistics.missingPackets > 0)
+        #expect(camera.statistics.damaged >= 3)
+        camera.close()
+    }
+
+    @Test("what cannot be opened says what to do")
+    func mistakes() throws {
+        let missing = refusal(GigECamera(settings()))
+        #expect(missing?.kind == .unreachable)
+        #expect(missing?.advice.contains("check power, cable and address") == true)
+        guard let fake = try FakeGigECamera.start() else { return }
+        defer { fake.kill() }
+        let free = GigECamera(settings())
+        _ = try open(free)
+        free.close()
+        var wrong = settings()
+        wrong.format = "Mono7"
+        let refused = refusal(GigECamera(wrong))
+        #expect(refused?.kind == .refused)
+        #expect(refused?.reason.hasPrefix("format Mono7 is not taken") == true)
+    }
+
+    private func refusal(_ camera: GigECamera) -> CameraError? {
+        do {
+            _ = try camera.open()
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+extension [Capture] {
+    var shots: [Shot] {
+        compactMap {
+            if case .shot(let shot) = $0 { return shot }
+            return nil
+        }
+    }
+
+    /// Reasons of the shots without picture.
+    var damage: [String] {
+        shots.compactMap {
+            if case .failure(let missing) = $0.picture { return missing.reason }
+            return nil
+        }
+    }
+
+    var restarts: Int { count { if case .restarted = $0 { true } else { false } } }
+}

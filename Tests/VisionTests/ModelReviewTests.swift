@@ -1,0 +1,74 @@
+import Testing
+import Vision
+
+@Suite struct ModelReviewTests {
+    /// Scores around `mean`, as twelve dice give them.
+    private func scores(_ generator: inout SeededGenerator, _ count: Int, mean: Double) -> [Double] {
+        (0..<count).map { _ in
+            mean + (0..<12).reduce(-6.0) { sum, _ in sum + Double.random(in: 0...1, using: &generator) } / 20
+        }
+    }
+
+    @Test("ML-04: moved scores are seen, others raise few false alarms")
+    func reviewSeesMovedScores() {
+        var (falseAlarms, seen) = (0, 0)
+        for seed in 0..<60 as Range<UInt64> {
+            var generator = SeededGenerator(seed: seed)
+            let learned = scores(&generator, 40, mean: 0.8)
+            let same = ScoreReview(learned: learned, recent: scores(&generator, 100, mean: 0.8))
+            let moved = ScoreReview(learned: learned, recent: scores(&generator, 100, mean: 0.86))
+            falseAlarms += same.conclusion == .shifted ? 1 : 0
+            seen += moved.conclusion == .shifted ? 1 : 0
+            #expect(moved.shift > 0)
+        }
+        #expect(falseAlarms <= 2 && seen >= 55, "\(falseAlarms) false alarms, \(seen) of 60 seen")
+    }
+
+    @Test("ML-04: the figures of a small review") func reviewFigures() {
+        let review = ScoreReview(learned: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], recent: [0.5, 0.6, 0.7, 1, 1.1])
+        #expect(review.conclusion == .tooFew && review.overLimit.events == 2 && review.overLimit.trials == 5)
+        #expect(abs(review.difference - 0.5) < 1e-12 && abs(review.shift - 0.25) < 1e-12)
+    }
+
+    private func judged(_ score: Double) throws -> ModelComparison.Judgement {
+        struct Fixed: Tool {
+            let score: Double
+            func inspect(_ part: PartView, timer: inout StepTimer) throws(ToolError) -> ToolResult {
+                ToolResult(score: score, defects: [])
+            }
+        }
+        let use = Recipe.ToolUse(
+            name: "fixed",
+            settings: AnomalySettings(model: "m"),
+            limits: .init(failAt: 1, uncertainAt: 1)
+        )
+        let recipe = Recipe(
+            id: "r",
+            revision: "1",
+            station: "s",
+            product: "p",
+            controlPlan: "c",
+            tools: [use],
+            reaction: .init(holdOn: [], holdAfter: nil, rejectUncertain: false),
+            sha256: ""
+        )
+        let judge = Judge(recipe: recipe, tool: Fixed(score: score), modelSHA256s: [], nowUs: { 0 })
+        return .init(try judge.judge(Canvas(4, 4).picture, sourceName: "x"))
+    }
+
+    @Test("ML-02: the new model beside the active one, on the same pictures")
+    func comparisonNamesChangedVerdicts() throws {
+        let comparison = ModelComparison([
+            .init(name: "a", isBad: false, active: try judged(0.5), candidate: try judged(0.4)),
+            .init(name: "b", isBad: false, active: try judged(1.2), candidate: try judged(0.9)),
+            .init(name: "c", isBad: true, active: try judged(0.8), candidate: try judged(1.4)),
+        ])
+        let active = try #require(comparison.active)
+        #expect(comparison.changed.map(\.name) == ["b", "c"])
+        #expect((active.auroc, comparison.candidate.auroc) == (0.5, 1))
+        #expect((active.confusion.escapes.events, comparison.candidate.confusion.escapes.events) == (1, 0))
+        #expect((active.confusion.overkill.events, comparison.candidate.confusion.overkill.events) == (1, 0))
+        let first = ModelComparison([.init(name: "a", isBad: true, active: nil, candidate: try judged(0.4))])
+        #expect(first.active == nil && first.changed.isEmpty && first.candidate.confusion.escapes.events == 1)
+    }
+}
