@@ -88,7 +88,7 @@ extension EndToEnd {
                 return
             }
             do {
-                let plant = try PlantUnderTest(["--parts", "500", "--rate", "40"], in: disk)
+                let plant = try PlantUnderTest(["--parts", "200", "--rate", "15"], in: disk)
                 let ballast = "\(disk)/ballast"
                 var isFilled = false
                 let report = try await plant.finish { done in
@@ -99,7 +99,7 @@ extension EndToEnd {
                     try FileManager.default.removeItem(atPath: ballast)
                 }
                 #expect(isFilled)
-                expectAllAccounted(report, parts: 500, plant)
+                expectAllAccounted(report, parts: 200, plant)
             }
             _ = try PlantUnderTest.run("/usr/bin/env", ["umount", "-l", disk])
         }

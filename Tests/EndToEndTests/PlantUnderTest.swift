@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Testing
 
@@ -44,6 +45,11 @@ final class PlantUnderTest {
 
     /// Reads the demo's output to its end; `onProgress` is told each number of finished parts.
     func finish(onProgress: (Int) async throws -> Void = { _ in }) async throws -> [String: Any] {
+        // A plant that comes to no end is told to stop, so that its test fails instead of waiting for ever.
+        let pid = process.processIdentifier
+        let bound = DispatchWorkItem { Foundation.kill(pid, SIGTERM) }
+        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(300), execute: bound)
+        defer { bound.cancel() }
         var rest: [UInt8] = []
         for await bytes in pieces() {
             rest += bytes
