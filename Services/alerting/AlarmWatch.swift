@@ -12,7 +12,7 @@ import SwiftProtobuf
 /// Folds the plant's events into alarms. State, input positions and decided alarms are kept in one transaction; then the
 /// alarms are appended. Own history tells what was appended before, so nothing is raised twice.
 actor AlarmWatch: Service {
-    private static let stateVersion = 2
+    private static let stateVersion = 3
     private static let inputs: [Topic] = [.frames, .inspections, .mesDeliveries, .erpDeliveries]
     /// Services with inputs of their own, which they may have to set aside.
     private static let parkingServices = [

@@ -90,6 +90,7 @@ struct CaptureLoop: Service {
         let known = await host.core.state.stations[station.id]
         let index = known?.triggers ?? 0
         if let parts = station.parts, index >= UInt64(parts) { return (true, false) }
+        try await awaitRoom()
         switch try await work.run({ [camera] in camera.next(index: index, waitUs: Self.waitUs) }) {
         case .shot(let shot):
             try await take(shot)
@@ -108,6 +109,16 @@ struct CaptureLoop: Service {
         case .ended: return (true, false)
         }
         return (false, false)
+    }
+
+    /// A camera that the caller paces is triggered only when its picture can be handed over: no part waits for one that was
+    /// triggered before it. Trouble with the memory is named when the picture is put there.
+    private func awaitRoom() async throws {
+        guard camera.trigger.isPacedByCaller else { return }
+        let next = await host.core.nextTrigger(of: station.id)
+        while try await !work.run({ [ring] in (try? ring.hasRoom(sequence: next.sequence)) ?? true }) {
+            try await Task.sleep(for: .milliseconds(1))
+        }
     }
 
     private func take(_ shot: Shot) async throws {
@@ -165,8 +176,8 @@ struct CaptureLoop: Service {
         try await keeper.keep(picture, sha256: sha256, of: trigger, atUs: shot.hostTimeUs)
     }
 
-    /// Puts the picture where the inspector takes it and returns its hash. A folder or scene waits for the inspector instead
-    /// of overwriting pixels that nobody has judged. A picture that memory does not take goes by way of the evidence store
+    /// Puts the picture where the inspector takes it and returns its hash; waits instead of overwriting pixels that nobody
+    /// has judged. A picture that memory does not take goes by way of the evidence store
     /// alone.
     private func put(_ picture: Picture, of trigger: TriggerId) async throws -> String {
         let (sha256, wasPut) = try await work.run { [ring, context] () -> (String, Bool) in

@@ -172,8 +172,8 @@ package struct RecipeDesk: Sendable {
     }
 
     private func changes(from old: String?, to new: String) throws -> [String] {
-        guard let old, let before = try? text(old) else { return [] }
-        return try RecipeDiff.between(before, try text(new)).map(\.description)
+        guard let old, try store.contains(old) else { return [] }
+        return try RecipeDiff.between(try text(old), try text(new)).map(\.description)
     }
 
     private func tested(_ sha256: String, _ reportSHA256: String) throws -> RecipeTested {

@@ -49,6 +49,14 @@ package final class PixelRing: Sendable {
         }
     }
 
+    /// Whether the frame's slot is free, so that `put` would take it.
+    package func hasRoom(sequence: UInt64) throws(FileError) -> Bool {
+        try held.withLock { held throws(FileError) -> Bool in
+            try follow(&held)
+            return held.mapping.hasRoom(sequence)
+        }
+    }
+
     /// A copy of the frame's picture; nil where it is not in the ring (any more). Whoever takes it compares its
     /// `sha256` with the frame's.
     package func take(session: UInt64, sequence: UInt64) throws(FileError) -> Picture? {

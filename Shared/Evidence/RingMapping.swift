@@ -142,6 +142,8 @@ struct RingMapping: ~Copyable {
         return true
     }
 
+    func hasRoom(_ sequence: UInt64) -> Bool { state(Int(sequence % UInt64(geometry.slots))) != Self.ready }
+
     /// The reader's side: a copy; nil where the frame is not there, or its label makes no sense.
     func take(_ session: UInt64, _ sequence: UInt64) -> Picture? {
         guard let slot = slot(holding: session, sequence) else { return nil }

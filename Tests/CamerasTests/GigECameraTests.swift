@@ -98,7 +98,9 @@ struct GigECameraTests {
             return
         }
         #expect(configuration.device == "GVX2")
-        #expect(camera.statistics.losses == 1)
+        // A busy machine may lose it once more; each loss is told and counted.
+        let told = (after + back).count { if case .lost = $0 { true } else { false } }
+        #expect(told >= 1 && camera.statistics.losses == told)
         camera.close()
         guard case .ended = camera.next(index: 0, waitUs: 0) else {
             Issue.record("closed, yet it goes on")
@@ -114,6 +116,17 @@ struct GigECameraTests {
         _ = try open(camera)
         let found = captures(camera) { $0.shots.count >= 10 }
         #expect(found.shots.count == 10)
+        let pictures = found.shots.filter { if case .success = $0.picture { true } else { false } }
+        #expect(pictures.count >= 5)
+        let numbers = pictures.compactMap(\.frameNumber)
+        #expect(numbers.count == pictures.count && Set(numbers).count == numbers.count)
+        // On a busy machine a picture may come too late for its trigger; it is told apart, never taken for the next part's.
+        for capture in found {
+            switch capture {
+            case .shot, .unmatched, .lost, .returned, .restarted: break
+            case .repeated, .skipped, .nothing, .ended: Issue.record("\(capture)")
+            }
+        }
         camera.close()
     }
 

@@ -57,7 +57,10 @@ extension Checks {
                             exhausted.station,
                             "\(exhausted.station) ended after \(exhausted.triggers) of \(world.plant.itemsPerStation) parts"
                         )
-                    default: break
+                    case .writerTookOver, .cameraLost, .cameraReturned, .pictureQualityDegraded,
+                        .pictureQualityRestored, .clockSkewEstimated, .evidenceExpired, .processImageStored,
+                        .cameraConfigured, .frameRepeated, .frameUnmatched, nil:
+                        break
                     }
                 }
             }
