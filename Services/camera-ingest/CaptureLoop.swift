@@ -16,6 +16,8 @@ struct CaptureLoop: Service {
     private static let waitUs: Int64 = 200_000
     /// Pause where nothing came of a camera that the caller paces: it has nothing to wait for.
     private static let idle = Duration.milliseconds(20)
+    /// Pictures that may wait for their verdicts where the station sets the pace: the next is taken while one is judged.
+    private static let ahead = 2
 
     let context: ServiceContext
     let station: PlantFile.Station
@@ -112,11 +114,12 @@ struct CaptureLoop: Service {
     }
 
     /// A camera that the caller paces is triggered only when its picture can be handed over: no part waits for one that was
-    /// triggered before it. Trouble with the memory is named when the picture is put there.
+    /// triggered before it. Without a rate the station's verdicts are the pace. Trouble with the memory is named when the
+    /// picture is put there.
     private func awaitRoom() async throws {
         guard camera.trigger.isPacedByCaller else { return }
-        let next = await host.core.nextTrigger(of: station.id)
-        while try await !work.run({ [ring] in (try? ring.hasRoom(sequence: next.sequence)) ?? true }) {
+        let limit = station.rate > 0 ? ring.geometry.slots : Self.ahead
+        while try await work.run({ [ring] in (try? ring.waiting()) ?? 0 }) >= limit {
             try await Task.sleep(for: .milliseconds(1))
         }
     }

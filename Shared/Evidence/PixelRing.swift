@@ -49,11 +49,11 @@ package final class PixelRing: Sendable {
         }
     }
 
-    /// Whether the frame's slot is free, so that `put` would take it.
-    package func hasRoom(sequence: UInt64) throws(FileError) -> Bool {
-        try held.withLock { held throws(FileError) -> Bool in
+    /// Pictures put and not released yet.
+    package func waiting() throws(FileError) -> Int {
+        try held.withLock { held throws(FileError) in
             try follow(&held)
-            return held.mapping.hasRoom(sequence)
+            return held.mapping.waiting
         }
     }
 

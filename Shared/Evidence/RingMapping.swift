@@ -142,7 +142,7 @@ struct RingMapping: ~Copyable {
         return true
     }
 
-    func hasRoom(_ sequence: UInt64) -> Bool { state(Int(sequence % UInt64(geometry.slots))) != Self.ready }
+    var waiting: Int { (0..<geometry.slots).count { state($0) == Self.ready } }
 
     /// The reader's side: a copy; nil where the frame is not there, or its label makes no sense.
     func take(_ session: UInt64, _ sequence: UInt64) -> Picture? {

@@ -107,6 +107,7 @@ import Vision
                 #expect(try inspector.take(session: 1, sequence: oldest) == nil)
                 inside[oldest] = nil
             }
+            #expect(try camera.waiting() == inside.count && inspector.waiting() == inside.count)
         }
     }
 
