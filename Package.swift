@@ -94,8 +94,9 @@ let package = Package(
         shared("EventLog", ["PlantEvents", "SQLite", protobuf]),
         shared("KafkaLog", ["EventLog", "PlantEvents", "CRdKafka"]),
         .target(name: "CNeural", path: "Shared/CNeural"),
+        .target(name: "CPixels", path: "Shared/CPixels"),
         .target(name: "CZXing", path: "Shared/CZXing", linkerSettings: [.linkedLibrary("ZXing")]),
-        shared("Vision", ["CTurboJPEG", "CPng", "CNeural", "CZXing", yams, crypto]),
+        shared("Vision", ["CTurboJPEG", "CPng", "CNeural", "CPixels", "CZXing", yams, crypto]),
         shared("Evidence", ["Vision", crypto]),
         .target(
             name: "CPlantEvents",
@@ -163,7 +164,7 @@ let package = Package(
             ["EventLog", "KafkaLog", "PlantEvents", "SQLite", "CSQLite", protobuf, "log-writer-probe"]
         ),
         tests("CamerasTests", ["Cameras", "CV4L", "ServiceRuntime", "Vision"]),
-        tests("VisionTests", ["Vision", "Evidence", crypto]),
+        tests("VisionTests", ["Vision", "CPixels", "Evidence", crypto]),
         tests(
             "ReadModelTests",
             ["ReadModel", "CPlantEvents", "EventLog", "PlantEvents", "SQLite", "CSQLite", protobuf]

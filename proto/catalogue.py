@@ -22,7 +22,7 @@ NO_WRITER = ("access", "ledger")
 # Of a topic that is written in part: the kinds that a service writes.
 WRITTEN = {
     "decisions": "writer_took_over recipe_submitted recipe_tested recipe_approved recipe_returned recipe_released "
-    "recipe_retired model_trained performance_reviewed".split(),
+    "recipe_retired model_trained performance_reviewed legal_hold_placed legal_hold_lifted".split(),
 }
 ITEM = re.compile(r"\b([A-Z]{2,4})-(\d\d)\b(?: \.\. ([A-Z]{2,4})-(\d\d)\b)?")
 

@@ -21,7 +21,7 @@ done
 frozen+=(--type lineledger.v1.Envelope)
 # Of `decisions` only some kinds are written yet; their numbers are kept by the golden bytes.
 for event in RecipeSubmitted RecipeTested RecipeApproved RecipeReturned RecipeReleased RecipeRetired ModelTrained \
-    PerformanceReviewed; do
+    PerformanceReviewed LegalHoldPlaced LegalHoldLifted; do
     frozen+=(--type "lineledger.v1.$event")
 done
 build() { "$buf" build --exclude-source-info "${frozen[@]}" --output "$1"; }

@@ -18,8 +18,8 @@ hot=${1:-Shared/CPlantEvents}
 mkdir -p "$hot/include"
 awk -v keep="Origin Meta FrameRecord TriggerId PixelFormat FrameCaptured EvidenceStored InspectionRecord Verdict \
 Defect ToolTiming PartInspected ProductionRecord MaterialRecord DeliveryRecord DeliveryIntended OrderYield \
-DeliveryConfirmed PartsCounted AlarmRecord" -f proto/hot.awk \
-    proto/lineledger/v1/{meta,frames,inspections,production,materials,deliveries,alarms}.proto > "$hot/hot.proto"
+DeliveryConfirmed PartsCounted AlarmRecord DecisionRecord" -f proto/hot.awk \
+    proto/lineledger/v1/{meta,frames,inspections,production,materials,deliveries,alarms,decisions}.proto > "$hot/hot.proto"
 protoc-c --proto_path="$hot" --c_out="$hot" "$hot/hot.proto"
 mv "$hot/hot.pb-c.h" "$hot/include/hot.pb-c.h"
 

@@ -12,7 +12,9 @@ import SwiftProtobuf
 /// Deletes kept pictures whose time is over or whose room is needed, oldest first, and knows the verdicts that keeping waits for.
 ///
 /// `EvidenceExpired` is appended first; the file goes once that record is read back from the log. What is on hold, or of
-/// which something is not known, stays. One for a process, whatever partitions it works for.
+/// which something is not known, stays. Before anything is let go, and again before its file goes, all is read that stood in
+/// the log by then: a hold that comes in between keeps the picture, which `EvidenceStored` then says anew. One for a process,
+/// whatever partitions it works for.
 actor EvidenceArchive: Service {
     private static let batchLimit = 256
     /// Pictures let go in one look, and looked at for it.
@@ -24,6 +26,13 @@ actor EvidenceArchive: Service {
     /// Parts of the budget from which room is made, and up to which.
     private static let highWater = 0.95
     private static let lowWater = 0.9
+
+    /// Where the inputs ended at some time, and the newest expiry that was read by then: of what expired later, or is held
+    /// since, nothing can be said yet.
+    private struct Horizon {
+        let ends: [TopicPartition: Int64]
+        let removal: Int64
+    }
 
     private let context: ServiceContext
     private let policy: KeepingPolicy
@@ -40,6 +49,10 @@ actor EvidenceArchive: Service {
     private var asked: Set<String> = []
     private var dueCursor: EvidenceIndex.Candidate?
     private var lookedAtUs: Int64 = 0
+    /// What is to be read before anything is deleted.
+    private var horizon: Horizon?
+    /// Whether all was read that stood in the log at the start.
+    private var isInformed = false
     private let used: Gauge
     private let expired: Counter
 
@@ -80,10 +93,31 @@ actor EvidenceArchive: Service {
                 for record in records { settle(record) }
                 for bell in bells.values { bell.ring() }
             }
-            guard batch.records.count < Self.batchLimit else { continue }
-            try remove(index)
+            guard let passed = try await passedHorizon(intake, index) else { continue }
+            isInformed = true
+            try await remove(index, upTo: passed.removal)
             try await look(index)
         }
+    }
+
+    /// Where there is something to do, and everything was read that stood in the log when that was noticed.
+    private func passedHorizon(_ intake: Intake, _ index: EvidenceIndex) async throws -> Horizon? {
+        if let horizon {
+            guard await intake.hasRead(to: horizon.ends) else { return nil }
+            self.horizon = nil
+            return horizon
+        }
+        let isToRemove = try index.removals(limit: Self.batchLimit).contains { storing[$0.pixels] == nil }
+        // A clock set back counts as time passed.
+        let isToLook = !(0..<Self.lookEveryUs).contains(context.nowUs() - lookedAtUs)
+        guard isToRemove || isToLook else { return nil }
+        do {
+            let removal = try index.lastRemoval()
+            horizon = Horizon(ends: try await intake.ends(), removal: removal)
+        } catch let failure as LogFailure where failure.isRetriable {
+            context.logger.warning("ends of the log not readable", metadata: .of([.reason: "\(failure)"]))
+        }
+        return nil
     }
 
     // MARK: For those who store
@@ -99,6 +133,11 @@ actor EvidenceArchive: Service {
         bells[ObjectIdentifier(bell)] = nil
     }
 
+    /// Whether a legal hold stands on the part of this trigger, as far as it was read.
+    func isPreserved(_ trigger: TriggerId) throws -> Bool {
+        try index?.isPreserved(trigger: trigger.text) ?? false
+    }
+
     /// What became of the part of this trigger, as far as it was read.
     func outcome(of trigger: TriggerId) throws -> KeepingPolicy.Outcome {
         try index?.outcome(of: trigger.text) ?? .unknown
@@ -112,7 +151,7 @@ actor EvidenceArchive: Service {
     /// Makes room for so many bytes by letting the oldest pictures go that are kept only while there is room; false where
     /// nothing may go.
     func makeRoom(bytes: Int) async throws -> Bool {
-        guard let index else { return false }
+        guard let index, isInformed else { return false }
         let before = try store.usedBytes()
         let going = try await expireOldest(index, bytes: bytes)
         guard going > 0 else { return false }
@@ -144,10 +183,21 @@ actor EvidenceArchive: Service {
         storing[pixels] = count > 1 ? count - 1 : nil
     }
 
-    /// Deletes what the log says is deleted.
-    private func remove(_ index: EvidenceIndex) throws {
-        let names = try index.removals(limit: Self.batchLimit).filter { storing[$0] == nil }
-        guard !names.isEmpty else { return }
+    /// Deletes what the log says is deleted, unless a hold came before it was done.
+    private func remove(_ index: EvidenceIndex, upTo newest: Int64) async throws {
+        var next: Int64 = 1
+        while next <= newest {
+            let page = try index.removals(next...newest, limit: Self.batchLimit)
+            guard let last = page.last else { return }
+            next = last.number + 1
+            let names = page.map(\.pixels).filter { storing[$0] == nil }
+            let held = Set(try names.filter { try index.isHeld($0) })
+            try delete(names.filter { !held.contains($0) }, index)
+            for name in held.sorted() { try await keepAfterAll(name, index) }
+        }
+    }
+
+    private func delete(_ names: [String], _ index: EvidenceIndex) throws {
         var gone: [String] = []
         for name in names {
             do {
@@ -161,10 +211,17 @@ actor EvidenceArchive: Service {
         expired.increment(by: Int64(gone.count))
     }
 
+    /// Says that an expired picture is still kept; it is taken off the list when that is read back.
+    private func keepAfterAll(_ name: String, _ index: EvidenceIndex) async throws {
+        guard let (station, kinds) = try index.kept(name), let host = hosts[station], !kinds.isEmpty else { return }
+        storing[name, default: 0] += kinds.count
+        context.logger.notice("picture kept after all: it was held", metadata: .of([.sha256: "\(name)"]))
+        try await host.submit(.keptAfterAll(kinds, pixelsSHA256: name, station: station))
+    }
+
     /// Lets go what is due, and the oldest where the budget is nearly used.
     private func look(_ index: EvidenceIndex) async throws {
         let nowUs = context.nowUs()
-        // A clock set back counts as time passed.
         guard !(0..<Self.lookEveryUs).contains(nowUs - lookedAtUs) else { return }
         lookedAtUs = nowUs
         let usedBytes = try store.usedBytes()

@@ -12,12 +12,14 @@ import SwiftProtobuf
 /// Of a picture of which something is not known yet nothing is ever due.
 package final class EvidenceIndex {
     /// Raised when a table or the meaning of a column changes: the file is then made anew.
-    private static let version = "1"
+    private static let version = "2"
 
-    private let database: Database
+    let database: Database
     private let policy: KeepingPolicy
-    /// Subjects of open holds.
-    private var blocked: Set<String> = []
+    /// Subjects of open quality holds, by kind and id.
+    var blocked: Set<String> = []
+    /// Ids that legal holds name, whatever kind of thing has them.
+    var preserved: Set<String> = []
 
     /// A kept picture whose time may have come.
     package struct Candidate {
@@ -68,8 +70,9 @@ package final class EvidenceIndex {
     private static let schema = """
         CREATE TABLE IF NOT EXISTS state(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS picture(
-            pixels TEXT PRIMARY KEY, stored TEXT NOT NULL, station TEXT NOT NULL, stored_at_us INTEGER NOT NULL,
-            bytes INTEGER NOT NULL, is_process INTEGER NOT NULL, kind INTEGER, due_us INTEGER,
+            pixels TEXT PRIMARY KEY, stored TEXT NOT NULL, media TEXT NOT NULL, lossless INTEGER NOT NULL,
+            station TEXT NOT NULL, line TEXT NOT NULL, stored_at_us INTEGER NOT NULL, bytes INTEGER NOT NULL,
+            is_process INTEGER NOT NULL, is_expired INTEGER NOT NULL, kind INTEGER, due_us INTEGER,
             room_kind INTEGER) WITHOUT ROWID;
         CREATE INDEX IF NOT EXISTS picture_by_due ON picture(due_us) WHERE due_us IS NOT NULL;
         CREATE INDEX IF NOT EXISTS picture_by_age ON picture(room_kind, stored_at_us)
@@ -79,7 +82,10 @@ package final class EvidenceIndex {
         CREATE INDEX IF NOT EXISTS sight_by_pixels ON sight(pixels) WHERE pixels IS NOT NULL;
         CREATE TABLE IF NOT EXISTS hold(
             id TEXT PRIMARY KEY, subject TEXT NOT NULL, is_open INTEGER NOT NULL) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS removal(pixels TEXT PRIMARY KEY) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS legal_hold(id TEXT PRIMARY KEY, is_lifted INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS legal_subject(
+            id TEXT NOT NULL, subject TEXT NOT NULL, PRIMARY KEY (id, subject)) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS removal(number INTEGER PRIMARY KEY AUTOINCREMENT, pixels TEXT NOT NULL UNIQUE);
         """
 
     /// How far its inputs are folded.
@@ -90,14 +96,14 @@ package final class EvidenceIndex {
 
     /// Folds records and keeps how far the inputs are handled, all of it or nothing.
     package func commit(_ records: [AnyRecord], positions: IntakePositions) throws {
-        let known = blocked
+        let known = (blocked, preserved)
         do {
             try database.transaction {
                 for record in records { try fold(record) }
                 try set("positions", String(decoding: try JSONEncoder().encode(positions), as: UTF8.self))
             }
         } catch {
-            blocked = known
+            (blocked, preserved) = known
             throw error
         }
     }
@@ -107,7 +113,7 @@ package final class EvidenceIndex {
     private func fold(_ record: AnyRecord) throws {
         switch record {
         case .frames(let record):
-            for event in record.events { try fold(event, atUs: record.meta.occurredAtUs, record.meta.place.workUnit) }
+            for event in record.events { try fold(event, record.meta) }
         case .inspections(let record):
             for event in record.events { try fold(event) }
         case .decisions(let record):
@@ -115,6 +121,8 @@ package final class EvidenceIndex {
                 switch event.kind {
                 case .holdReleased(let released): for id in released.holdIds { try close(id) }
                 case .holdPlacementOrdered(let ordered): try place(ordered.hold)
+                case .legalHoldPlaced(let placed): try place(placed)
+                case .legalHoldLifted(let lifted): try lift(lifted.legalHoldID)
                 default: break
                 }
             }
@@ -122,14 +130,21 @@ package final class EvidenceIndex {
         }
     }
 
-    private func fold(_ event: FrameRecord.Event, atUs: Int64, _ station: String) throws {
+    private func fold(_ event: FrameRecord.Event, _ meta: Meta) throws {
         switch event.kind {
         case .evidenceStored(let stored):
-            try keep(stored.pixelsSha256, stored.storedSha256, station, atUs, Int(stored.storedBytes), isProcess: false)
+            try keep(stored, meta, isProcess: false)
             try see(stored.trigger.text, pixels: stored.pixelsSha256)
             try judge(stored.pixelsSha256)
         case .processImageStored(let image):
-            try keep(image.pixelsSha256, image.storedSha256, station, atUs, Int(image.storedBytes), isProcess: true)
+            let stored = EvidenceStored.with {
+                $0.pixelsSha256 = image.pixelsSha256
+                $0.storedSha256 = image.storedSha256
+                $0.mediaType = image.mediaType
+                $0.lossless = image.lossless
+                $0.storedBytes = image.storedBytes
+            }
+            try keep(stored, meta, isProcess: true)
             try judge(image.pixelsSha256)
         case .evidenceNotStored(let lost): try see(lost.trigger.text, pixels: "")
         case .frameMissed(let gap): try see(gap.trigger.text, pixels: "")
@@ -152,23 +167,22 @@ package final class EvidenceIndex {
         }
     }
 
-    private func keep(
-        _ pixels: String,
-        _ stored: String,
-        _ station: String,
-        _ atUs: Int64,
-        _ bytes: Int,
-        isProcess: Bool
-    ) throws {
+    private func keep(_ stored: EvidenceStored, _ meta: Meta, isProcess: Bool) throws {
         try run(
             """
-            INSERT INTO picture(pixels, stored, station, stored_at_us, bytes, is_process) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-            ON CONFLICT(pixels) DO UPDATE SET stored = ?2, station = ?3, stored_at_us = ?4, bytes = ?5,
-                is_process = max(is_process, ?6)
+            INSERT INTO picture(
+                pixels, stored, media, lossless, station, line, stored_at_us, bytes, is_process, is_expired)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)
+            ON CONFLICT(pixels) DO UPDATE SET stored = ?2, media = ?3, lossless = ?4, station = ?5, line = ?6,
+                stored_at_us = ?7, bytes = ?8, is_process = max(is_process, ?9), is_expired = 0
             """,
-            [.text(pixels), .text(stored), .text(station), .int(atUs), .int(Int64(bytes)), .int(isProcess ? 1 : 0)]
+            [
+                .text(stored.pixelsSha256), .text(stored.storedSha256), .text(stored.mediaType),
+                .int(stored.lossless ? 1 : 0), .text(meta.place.workUnit), .text(meta.place.workCenter),
+                .int(meta.occurredAtUs), .int(Int64(stored.storedBytes)), .int(isProcess ? 1 : 0),
+            ]
         )
-        try run("DELETE FROM removal WHERE pixels = ?1", [.text(pixels)])
+        try run("DELETE FROM removal WHERE pixels = ?1", [.text(stored.pixelsSha256)])
     }
 
     /// A trigger's picture is kept; with empty `pixels`, it is not. Its verdict may be known already.
@@ -208,22 +222,82 @@ package final class EvidenceIndex {
         try run("DELETE FROM sight WHERE trigger = ?1 AND pixels = '' AND outcome <> 0", [.text(trigger)])
     }
 
-    /// The log says that the picture is deleted: its file is to go, unless it is kept anew.
+    /// The log says that the picture is deleted: its file is to go, unless it is held by then or kept anew.
     private func expire(_ pixels: String) throws {
-        try run("DELETE FROM picture WHERE pixels = ?1", [.text(pixels)])
-        try run("DELETE FROM sight WHERE pixels = ?1", [.text(pixels)])
+        try run(
+            "UPDATE picture SET is_expired = 1, due_us = NULL, room_kind = NULL WHERE pixels = ?1",
+            [.text(pixels)]
+        )
         try run("INSERT OR IGNORE INTO removal(pixels) VALUES (?1)", [.text(pixels)])
     }
 
-    /// Pictures whose files are to go, now that all of the log is read.
-    package func removals(limit: Int) throws -> [String] {
-        try texts("SELECT pixels FROM removal ORDER BY pixels LIMIT \(limit)", nil)
+    /// A picture whose file is to go, numbered in the order in which their expiries were read.
+    package struct Removal: Equatable {
+        package let number: Int64
+        package let pixels: String
+    }
+
+    /// Pictures whose files are to go, at most `limit`, with numbers of that range.
+    package func removals(_ numbers: ClosedRange<Int64> = 1...Int64.max, limit: Int) throws -> [Removal] {
+        let select = try database.prepare(
+            "SELECT number, pixels FROM removal WHERE number BETWEEN ?1 AND ?2 ORDER BY number LIMIT \(limit)"
+        )
+        select.bind(1, numbers.lowerBound)
+        select.bind(2, numbers.upperBound)
+        var found: [Removal] = []
+        while try select.step() { found.append(Removal(number: select.int(0), pixels: select.text(1))) }
+        return found
+    }
+
+    /// Number of the newest of them; 0 where there is none.
+    package func lastRemoval() throws -> Int64 {
+        let select = try database.prepare("SELECT coalesce(max(number), 0) FROM removal")
+        return try select.step() ? select.int(0) : 0
     }
 
     package func removed(_ pixels: [String]) throws {
         try database.transaction {
-            for name in pixels { try run("DELETE FROM removal WHERE pixels = ?1", [.text(name)]) }
+            for name in pixels {
+                try run("DELETE FROM removal WHERE pixels = ?1", [.text(name)])
+                try disown(name)
+            }
         }
+    }
+
+    /// What says anew that an expired picture is kept, for each part that it shows; nil where nothing is known of it.
+    package func kept(_ pixels: String) throws -> (station: String, kinds: [FrameRecord.Event.OneOf_Kind])? {
+        let select = try database.prepare(
+            "SELECT stored, media, lossless, bytes, station, is_process, stored_at_us FROM picture WHERE pixels = ?1"
+        )
+        select.bind(1, pixels)
+        guard try select.step() else { return nil }
+        var stored = EvidenceStored.with {
+            $0.pixelsSha256 = pixels
+            $0.storedSha256 = select.text(0)
+            $0.mediaType = select.text(1)
+            $0.lossless = select.int(2) == 1
+            $0.storedBytes = UInt64(clamping: select.int(3))
+        }
+        let (station, isProcess, storedAtUs) = (select.text(4), select.int(5) == 1, select.int(6))
+        select.reset()
+        var kinds: [FrameRecord.Event.OneOf_Kind] = []
+        for text in try texts("SELECT trigger FROM sight WHERE pixels = ?1 ORDER BY trigger", pixels) {
+            guard let trigger = TriggerId(text: text) else { continue }
+            stored.trigger = trigger
+            kinds.append(.evidenceStored(stored))
+        }
+        guard isProcess else { return (station, kinds) }
+        let image = ProcessImageStored.with {
+            $0.station = station
+            $0.view = "station"
+            $0.takenAtUs = storedAtUs
+            $0.pixelsSha256 = pixels
+            $0.storedSha256 = stored.storedSha256
+            $0.mediaType = stored.mediaType
+            $0.lossless = stored.lossless
+            $0.storedBytes = stored.storedBytes
+        }
+        return (station, kinds + [.processImageStored(image)])
     }
 
     /// Forgets a picture whose file is not on this machine: another one keeps it.
@@ -231,37 +305,6 @@ package final class EvidenceIndex {
         try run("DELETE FROM picture WHERE pixels = ?1", [.text(pixels)])
         try run("DELETE FROM sight WHERE pixels = ?1", [.text(pixels)])
     }
-
-    private func place(_ hold: HoldPlaced) throws {
-        try run(
-            """
-            INSERT INTO hold(id, subject, is_open) VALUES (?1, ?2, 1) ON CONFLICT(id) DO UPDATE SET subject = ?2
-            """,
-            [.text(hold.holdID), .text(Self.subject(hold.subjectKind, hold.subjectID))]
-        )
-        try loadHolds()
-    }
-
-    /// A release may be read before the hold that it closes.
-    private func close(_ id: String) throws {
-        try run(
-            "INSERT INTO hold(id, subject, is_open) VALUES (?1, '', 0) ON CONFLICT(id) DO UPDATE SET is_open = 0",
-            [.text(id)]
-        )
-        try loadHolds()
-    }
-
-    /// Everything that a hold on this part's picture may name.
-    private static func subjects(_ trigger: TriggerId, _ part: String, _ context: ProductionContext) -> [String] {
-        var subjects = [
-            subject(.part, part), subject(.part, trigger.text), subject(.station, trigger.station),
-            subject(.batch, context.batchID), subject(.order, context.orderID), subject(.line, context.line),
-        ]
-        subjects += context.materialLots.map { subject(.materialLot, $0) }
-        return subjects
-    }
-
-    private static func subject(_ kind: SubjectKind, _ id: String) -> String { "\(kind.rawValue) \(id)" }
 
     // MARK: Time
 
@@ -271,7 +314,9 @@ package final class EvidenceIndex {
         select.bind(1, pixels)
         var outcomes: [KeepingPolicy.Outcome] = []
         while try select.step() { outcomes.append(KeepingPolicy.Outcome(rawValue: Int(select.int(0))) ?? .unknown) }
-        let picture = try database.prepare("SELECT is_process, stored_at_us FROM picture WHERE pixels = ?1")
+        let picture = try database.prepare(
+            "SELECT is_process, stored_at_us FROM picture WHERE pixels = ?1 AND is_expired = 0"
+        )
         picture.bind(1, pixels)
         guard try picture.step() else { return }
         let (isProcess, storedAtUs) = (picture.int(0) == 1, picture.int(1))
@@ -350,17 +395,6 @@ package final class EvidenceIndex {
         return found
     }
 
-    /// Whether a hold is open on anything that the picture shows.
-    package func isHeld(_ pixels: String) throws -> Bool {
-        guard !blocked.isEmpty else { return false }
-        let select = try database.prepare("SELECT subjects FROM sight WHERE pixels = ?1")
-        select.bind(1, pixels)
-        while try select.step() {
-            if select.text(0).split(separator: "\n").contains(where: { blocked.contains(String($0)) }) { return true }
-        }
-        return false
-    }
-
     /// What became of the part of this trigger.
     package func outcome(of trigger: String) throws -> KeepingPolicy.Outcome {
         let select = try database.prepare("SELECT outcome FROM sight WHERE trigger = ?1")
@@ -371,12 +405,12 @@ package final class EvidenceIndex {
 
     // MARK: SQLite
 
-    private enum Cell {
+    enum Cell {
         case int(Int64)
         case text(String)
     }
 
-    private func run(_ sql: String, _ cells: [Cell]) throws {
+    func run(_ sql: String, _ cells: [Cell]) throws {
         let statement = try database.prepare(sql)
         for (index, cell) in cells.enumerated() {
             switch cell {
@@ -387,7 +421,7 @@ package final class EvidenceIndex {
         try statement.run()
     }
 
-    private func texts(_ sql: String, _ argument: String?) throws -> [String] {
+    func texts(_ sql: String, _ argument: String?) throws -> [String] {
         let select = try database.prepare(sql)
         if let argument { select.bind(1, argument) }
         var found: [String] = []
@@ -403,8 +437,20 @@ package final class EvidenceIndex {
         try run("INSERT OR REPLACE INTO state(name, value) VALUES (?1, ?2)", [.text(name), .text(value)])
     }
 
-    private func loadHolds() throws {
-        blocked = Set(try texts("SELECT DISTINCT subject FROM hold WHERE is_open = 1", nil))
+}
+
+extension TriggerId {
+    /// Of `station/session/sequence`; nil where it is none.
+    fileprivate init?(text: String) {
+        let pieces = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard pieces.count >= 3, let sequence = UInt64(pieces[pieces.count - 1]),
+            let session = UInt64(pieces[pieces.count - 2])
+        else { return nil }
+        self = .with {
+            $0.station = pieces.dropLast(2).joined(separator: "/")
+            $0.session = session
+            $0.sequence = sequence
+        }
     }
 }
 

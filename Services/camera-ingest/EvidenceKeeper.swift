@@ -111,7 +111,8 @@ actor EvidenceKeeper: Service {
 
     private func settle(_ item: Item, _ outcome: KeepingPolicy.Outcome) async throws {
         let station = item.trigger.station
-        let isKept = policy.keeps(outcome, goodBefore: good[station, default: 0])
+        let isPreserved = try await archive?.isPreserved(item.trigger) ?? false
+        let isKept = policy.keeps(outcome, goodBefore: good[station, default: 0]) || isPreserved
         if outcome == .pass { good[station, default: 0] += 1 }
         guard isKept else {
             let reason = "keep: \(policy.keep.rawValue), and the part passed"

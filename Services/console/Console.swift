@@ -31,16 +31,19 @@ struct Console: AsyncParsableCommand {
             }
             let host = DeciderHost(DecisionCore(), context: context, topic: .decisions)
             try await host.restore()
+            let token = try ManagementToken(context)
             let recipes = RecipeRoutes(
-                desk: RecipeDesk(host: host, store: try context.openRecipes()),
-                token: try ManagementToken(context),
+                desk: RecipeDesk(host: host, store: try context.openRecipes(), context: context),
+                token: token,
                 logger: context.logger
             )
+            let legalHolds = LegalHoldRoutes(host: host, token: token, logger: context.logger)
             return Composition(
                 [host],
                 routes: {
                     routes.add(to: $0)
                     recipes.add(to: $0)
+                    legalHolds.add(to: $0)
                 }
             )
         }

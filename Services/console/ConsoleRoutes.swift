@@ -11,7 +11,7 @@ import ServiceRuntime
 package struct ConsoleRoutes: Sendable {
     private static let json = "application/json"
     /// The projector's queries that have no path parameter.
-    private static let queries = ["overview", "orders", "holds", "parts", "balance"]
+    private static let queries = ["overview", "orders", "holds", "legal-holds", "models", "parts", "balance"]
 
     private let projector: ProjectorClient
     private let evidence: EvidenceStore

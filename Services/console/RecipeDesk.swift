@@ -6,35 +6,49 @@ package import ServiceRuntime
 import SwiftProtobuf
 import Vision
 
-/// Carries out what people ask about recipes: looks at the content that a request names, and has the core decide.
+/// Carries out what people ask about recipes and models: looks at the content that a request names, and has the core decide.
 package struct RecipeDesk: Sendable {
-    /// Why a request is not carried out, with the HTTP status that says so.
-    package struct Refusal: Error, CustomStringConvertible {
-        package let status: Int
-        package let description: String
-
-        package init(_ status: Int, _ description: String) {
-            self.status = status
-            self.description = description
-        }
-    }
+    package typealias Refusal = DecisionRefusal
 
     /// Longest test report, bytes.
     static let reportLimit = 16 << 20
 
     private let host: DeciderHost<DecisionCore>
     package let store: ContentStore
+    /// Time between two reviews of an active recipe, microseconds.
+    private let reviewEveryUs: Int64
+    private let nowUs: @Sendable () -> Int64
 
-    package init(host: DeciderHost<DecisionCore>, store: ContentStore) {
+    package init(host: DeciderHost<DecisionCore>, store: ContentStore, context: ServiceContext) {
         self.host = host
         self.store = store
+        reviewEveryUs = Int64(context.plant.recipes.reviewDays) * 86_400_000_000
+        nowUs = context.nowUs
     }
 
     package func listing() async -> RecipeWire.Listing {
-        let recipes = await host.core.state.recipes
-        let rows = recipes.sorted { ($1.value.changedAtUs, $0.key) < ($0.value.changedAtUs, $1.key) }
-            .map { RecipeWire.Row(sha256: $0.key, $0.value) }
-        return RecipeWire.Listing(recipes: rows)
+        let state = await host.core.state
+        let recipes = state.recipes.sorted { ($1.value.changedAtUs, $0.key) < ($0.value.changedAtUs, $1.key) }
+        let models = state.models.sorted { ($1.value.trainedAtUs, $0.key) < ($0.value.trainedAtUs, $1.key) }
+        return RecipeWire.Listing(
+            recipes: recipes.map { row($0.key, $0.value, state) },
+            models: models.map { Self.row($0.key, $0.value, state) }
+        )
+    }
+
+    private func row(_ sha256: String, _ life: RecipeLife, _ state: DecisionCore.State) -> RecipeWire.Row {
+        RecipeWire.Row(
+            sha256: sha256,
+            life,
+            models: life.files.filter { state.models[$0] != nil },
+            reviewDueUs: life.reviewDueUs(everyUs: reviewEveryUs),
+            nowUs: nowUs()
+        )
+    }
+
+    private static func row(_ sha256: String, _ life: ModelLife, _ state: DecisionCore.State) -> RecipeWire.ModelRow {
+        let naming = state.recipes.filter { $0.value.files.contains(sha256) }
+        return RecipeWire.ModelRow(sha256: sha256, life, recipes: naming.keys.sorted())
     }
 
     package func submit(_ asked: RecipeWire.Request) async throws -> RecipeWire.Reply {
@@ -108,19 +122,12 @@ package struct RecipeDesk: Sendable {
             $0.authentication = .systemUser
             $0.systemUser = asked.systemUser
         }
-        let input = DecisionCore.Input(act: act, decision: decision)
-        let isDecided = try await host.submit(input) != nil
-        let core = await host.core
-        if !isDecided {
-            switch core.outcome(of: input) {
-            case .repeated: break
-            case .refused(let refusal): throw Refusal(409, refusal.description)
-            case .follows: throw Refusal(503, "the recipe changed while this was decided; look again")
-            }
-        }
-        try await host.durable()
-        let row = core.state.recipes[sha256].map { RecipeWire.Row(sha256: sha256, $0) }
-        return RecipeWire.Reply(isRepeated: !isDecided, recipe: row)
+        let (isRepeated, core) = try await host.take(decision, by: act)
+        return RecipeWire.Reply(
+            isRepeated: isRepeated,
+            recipe: core.state.recipes[sha256].map { row(sha256, $0, core.state) },
+            model: core.state.models[sha256].map { Self.row(sha256, $0, core.state) }
+        )
     }
 
     // MARK: Content
@@ -203,13 +210,79 @@ package struct RecipeDesk: Sendable {
         guard let review = asked.review else {
             throw Refusal(400, "review: found nothing; expected period and conclusion")
         }
-        _ = try content(asked.reportSHA256, "review report", atMost: Self.reportLimit)
+        let bytes = try content(asked.reportSHA256, "review report", atMost: Self.reportLimit)
+        // Any file may be what a conclusion rests on; one of ours must be of what is reviewed.
+        if let report = try? JSONDecoder().decode(ReviewReport.self, from: Data(bytes)) {
+            guard report.subjectSHA256 == sha256 else {
+                throw Refusal(400, "the review report is of \(report.subjectSHA256); expected \(sha256)")
+            }
+        }
         return .with {
             $0.subjectSha256 = sha256
             $0.fromUs = review.fromUs
             $0.toUs = review.toUs
             $0.conclusion = review.conclusion
             $0.reportSha256 = asked.reportSHA256
+        }
+    }
+}
+
+// MARK: Models
+
+extension RecipeDesk {
+    /// Puts a trained model on record: what it was learned from stands in its own file, its figures in the report.
+    package func train(_ asked: RecipeWire.Request) async throws -> RecipeWire.Reply {
+        let sha256 = asked.modelSHA256
+        let model: LearnedModel
+        do {
+            let bytes = try content(sha256, "model", atMost: LearnedTool.maxFileBytes)
+            model = try LearnedModel.decode(bytes, name: "model \(sha256)")
+        } catch let error as LearnError {
+            throw Refusal(400, "\(error); expected what lineledger train writes")
+        }
+        let report = try trainingReport(asked.reportSHA256)
+        guard report.modelSHA256 == sha256, report.setSHA256 == model.setSHA256 else {
+            throw Refusal(400, "the training report is of model \(report.modelSHA256); expected \(sha256)")
+        }
+        return try await decide(
+            .train(
+                .with {
+                    $0.modelSha256 = sha256
+                    $0.trainingSetSha256 = model.setSHA256
+                    $0.pictures = UInt64(model.sources.count)
+                    $0.strata = report.strata
+                    $0.reportSha256 = asked.reportSHA256
+                    $0.tool = model.kind.rawValue
+                    $0.backboneSha256 = model.backboneSHA256 ?? ""
+                    guard let judged = report.judged else { return }
+                    $0.testSetSha256 = judged.setSHA256
+                    $0.figures = Self.figures(judged.new)
+                    guard let active = judged.active else { return }
+                    $0.activeSha256 = judged.activeSHA256 ?? ""
+                    $0.activeFigures = Self.figures(active)
+                }
+            ),
+            asked,
+            sha256
+        )
+    }
+
+    private func trainingReport(_ sha256: String) throws -> TrainingReport {
+        let bytes = try content(sha256, "training report", atMost: Self.reportLimit)
+        do {
+            return try JSONDecoder().decode(TrainingReport.self, from: Data(bytes))
+        } catch {
+            throw Refusal(400, "training report \(sha256): \(error); expected what lineledger train --report writes")
+        }
+    }
+
+    private static func figures(_ figures: TrainingReport.Figures) -> ModelFigures {
+        .with {
+            $0.good = UInt32(clamping: figures.overkill.trials)
+            $0.bad = UInt32(clamping: figures.escapes.trials)
+            $0.escapes = UInt32(clamping: figures.escapes.events)
+            $0.overkills = UInt32(clamping: figures.overkill.events)
+            if let auroc = figures.auroc { $0.auroc = auroc }
         }
     }
 }

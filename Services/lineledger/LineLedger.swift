@@ -14,8 +14,9 @@ struct LineLedger: AsyncParsableCommand {
             """,
         subcommands: [
             Demo.self, Up.self, TraceCommand.self, Rebuild.self, Verify.self, Parked.self, Topics.self,
-            UplinkCommand.self, Simulate.self, RecipeCommand.self, Train.self, Evaluate.self, CameraCommand.self,
-            Bench.self, Peer.self,
+            UplinkCommand.self, Simulate.self, HoldCommand.self, RecipeCommand.self, Train.self, ModelCommand.self,
+            Evaluate.self,
+            CameraCommand.self, Bench.self, Peer.self,
         ]
     )
 

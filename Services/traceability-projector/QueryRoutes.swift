@@ -27,6 +27,8 @@ struct QueryRoutes: Sendable {
         router.get("/v1/overview") { _, _ in try await answer { try $0.overview() } }
         router.get("/v1/orders") { _, _ in try await answer { try $0.orders() } }
         router.get("/v1/holds") { _, _ in try await answer { try $0.holds() } }
+        router.get("/v1/legal-holds") { _, _ in try await answer { try $0.legalHolds() } }
+        router.get("/v1/models") { _, _ in try await answer { try $0.models() } }
         router.get("/v1/balance") { _, _ in try await answer { try $0.balance() } }
         router.get("/v1/parts") { request, _ in
             let filter = PartFilter(request.uri.queryParameters)

@@ -24,7 +24,7 @@ typedef struct {
     const Shape *shape;
 } Field;
 
-enum { FIELDS = 20, SHAPES = 32 };
+enum { FIELDS = 48, SHAPES = 32 };
 
 struct Shape {
     const ProtobufCMessageDescriptor *descriptor;
@@ -34,7 +34,7 @@ struct Shape {
 
 static Shape shapes[SHAPES];
 static unsigned shape_count;
-static const Shape *roots[PLANT_ALARMS + 1];
+static const Shape *roots[PLANT_DECISIONS + 1];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static inline size_t varint_size(uint64_t value) {
@@ -91,6 +91,7 @@ static void prepare(void) {
     roots[PLANT_MATERIALS] = shape_of(&plant__material_record__descriptor);
     roots[PLANT_DELIVERIES] = shape_of(&plant__delivery_record__descriptor);
     roots[PLANT_ALARMS] = shape_of(&plant__alarm_record__descriptor);
+    roots[PLANT_DECISIONS] = shape_of(&plant__decision_record__descriptor);
 }
 
 /// UTF-8 as The Unicode Standard, table 3-7, has it.
@@ -226,6 +227,7 @@ _Static_assert(
         && offsetof(Plant__FrameRecord, events) == offsetof(Plant__MaterialRecord, events)
         && offsetof(Plant__FrameRecord, events) == offsetof(Plant__DeliveryRecord, events)
         && offsetof(Plant__FrameRecord, events) == offsetof(Plant__AlarmRecord, events)
+        && offsetof(Plant__FrameRecord, events) == offsetof(Plant__DecisionRecord, events)
         && sizeof(Plant__FrameRecord) == sizeof(Plant__AlarmRecord),
     "every record has meta and events, and nothing else");
 

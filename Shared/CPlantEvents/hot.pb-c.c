@@ -853,6 +853,57 @@ void   plant__alarm_record__free_unpacked
   assert(message->base.descriptor == &plant__alarm_record__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   plant__decision_record__event__init
+                     (Plant__DecisionRecord__Event         *message)
+{
+  static const Plant__DecisionRecord__Event init_value = PLANT__DECISION_RECORD__EVENT__INIT;
+  *message = init_value;
+}
+void   plant__decision_record__init
+                     (Plant__DecisionRecord         *message)
+{
+  static const Plant__DecisionRecord init_value = PLANT__DECISION_RECORD__INIT;
+  *message = init_value;
+}
+size_t plant__decision_record__get_packed_size
+                     (const Plant__DecisionRecord *message)
+{
+  assert(message->base.descriptor == &plant__decision_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t plant__decision_record__pack
+                     (const Plant__DecisionRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &plant__decision_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t plant__decision_record__pack_to_buffer
+                     (const Plant__DecisionRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &plant__decision_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Plant__DecisionRecord *
+       plant__decision_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Plant__DecisionRecord *)
+     protobuf_c_message_unpack (&plant__decision_record__descriptor,
+                                allocator, len, data);
+}
+void   plant__decision_record__free_unpacked
+                     (Plant__DecisionRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &plant__decision_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor plant__origin__field_descriptors[5] =
 {
   {
@@ -3469,6 +3520,615 @@ const ProtobufCMessageDescriptor plant__alarm_record__descriptor =
   plant__alarm_record__field_indices_by_name,
   1,  plant__alarm_record__number_ranges,
   (ProtobufCMessageInit) plant__alarm_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor plant__decision_record__event__field_descriptors[41] =
+{
+  {
+    "writer_took_over_message",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, writer_took_over_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hold_placement_ordered_message",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, hold_placement_ordered_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hold_released_message",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, hold_released_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "disposition_decided_message",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, disposition_decided_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "verdict_overridden_message",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, verdict_overridden_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "picture_labelled_message",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, picture_labelled_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "record_corrected_message",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, record_corrected_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order_entered_message",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, order_entered_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order_ended_message",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, order_ended_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changeover_confirmed_message",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, changeover_confirmed_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stop_clearance_ordered_message",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, stop_clearance_ordered_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recipe_submitted_message",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, recipe_submitted_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recipe_tested_message",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, recipe_tested_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recipe_approved_message",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, recipe_approved_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recipe_returned_message",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, recipe_returned_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recipe_released_message",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, recipe_released_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recipe_retired_message",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, recipe_retired_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "control_plan_approved_message",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, control_plan_approved_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "capability_study_approved_message",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, capability_study_approved_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "model_trained_message",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, model_trained_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "model_approved_message",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, model_approved_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "performance_reviewed_message",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, performance_reviewed_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_reject_unlocked_message",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, auto_reject_unlocked_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_reject_locked_message",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, auto_reject_locked_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bypass_approved_message",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, bypass_approved_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alarm_acknowledged_message",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, alarm_acknowledged_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alarm_shelved_message",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, alarm_shelved_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alarm_unshelving_ordered_message",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, alarm_unshelving_ordered_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alarm_removed_from_service_message",
+    29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, alarm_removed_from_service_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alarm_returned_to_service_message",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, alarm_returned_to_service_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delivery_redrive_requested_message",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, delivery_redrive_requested_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delivery_skip_requested_message",
+    32,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, delivery_skip_requested_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "redrive_requested_message",
+    33,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, redrive_requested_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "discard_requested_message",
+    34,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, discard_requested_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "legal_hold_placed_message",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, legal_hold_placed_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "legal_hold_lifted_message",
+    36,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, legal_hold_lifted_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recall_opened_message",
+    37,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, recall_opened_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recall_closed_message",
+    38,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, recall_closed_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "audit_trail_reviewed_message",
+    39,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, audit_trail_reviewed_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "acceptance_report_signed_message",
+    40,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, acceptance_report_signed_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settings_changed_message",
+    41,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Plant__DecisionRecord__Event, kind_case),
+    offsetof(Plant__DecisionRecord__Event, settings_changed_message),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned plant__decision_record__event__field_indices_by_name[] = {
+  39,   /* field[39] = acceptance_report_signed_message */
+  25,   /* field[25] = alarm_acknowledged_message */
+  28,   /* field[28] = alarm_removed_from_service_message */
+  29,   /* field[29] = alarm_returned_to_service_message */
+  26,   /* field[26] = alarm_shelved_message */
+  27,   /* field[27] = alarm_unshelving_ordered_message */
+  38,   /* field[38] = audit_trail_reviewed_message */
+  23,   /* field[23] = auto_reject_locked_message */
+  22,   /* field[22] = auto_reject_unlocked_message */
+  24,   /* field[24] = bypass_approved_message */
+  18,   /* field[18] = capability_study_approved_message */
+  9,   /* field[9] = changeover_confirmed_message */
+  17,   /* field[17] = control_plan_approved_message */
+  30,   /* field[30] = delivery_redrive_requested_message */
+  31,   /* field[31] = delivery_skip_requested_message */
+  33,   /* field[33] = discard_requested_message */
+  3,   /* field[3] = disposition_decided_message */
+  1,   /* field[1] = hold_placement_ordered_message */
+  2,   /* field[2] = hold_released_message */
+  35,   /* field[35] = legal_hold_lifted_message */
+  34,   /* field[34] = legal_hold_placed_message */
+  20,   /* field[20] = model_approved_message */
+  19,   /* field[19] = model_trained_message */
+  8,   /* field[8] = order_ended_message */
+  7,   /* field[7] = order_entered_message */
+  21,   /* field[21] = performance_reviewed_message */
+  5,   /* field[5] = picture_labelled_message */
+  37,   /* field[37] = recall_closed_message */
+  36,   /* field[36] = recall_opened_message */
+  13,   /* field[13] = recipe_approved_message */
+  15,   /* field[15] = recipe_released_message */
+  16,   /* field[16] = recipe_retired_message */
+  14,   /* field[14] = recipe_returned_message */
+  11,   /* field[11] = recipe_submitted_message */
+  12,   /* field[12] = recipe_tested_message */
+  6,   /* field[6] = record_corrected_message */
+  32,   /* field[32] = redrive_requested_message */
+  40,   /* field[40] = settings_changed_message */
+  10,   /* field[10] = stop_clearance_ordered_message */
+  4,   /* field[4] = verdict_overridden_message */
+  0,   /* field[0] = writer_took_over_message */
+};
+static const ProtobufCIntRange plant__decision_record__event__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 41 }
+};
+const ProtobufCMessageDescriptor plant__decision_record__event__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "plant.DecisionRecord.Event",
+  "Event",
+  "Plant__DecisionRecord__Event",
+  "plant",
+  sizeof(Plant__DecisionRecord__Event),
+  41,
+  plant__decision_record__event__field_descriptors,
+  plant__decision_record__event__field_indices_by_name,
+  1,  plant__decision_record__event__number_ranges,
+  (ProtobufCMessageInit) plant__decision_record__event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor plant__decision_record__field_descriptors[2] =
+{
+  {
+    "meta",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Plant__DecisionRecord, meta),
+    &plant__meta__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "events",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Plant__DecisionRecord, n_events),
+    offsetof(Plant__DecisionRecord, events),
+    &plant__decision_record__event__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned plant__decision_record__field_indices_by_name[] = {
+  1,   /* field[1] = events */
+  0,   /* field[0] = meta */
+};
+static const ProtobufCIntRange plant__decision_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor plant__decision_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "plant.DecisionRecord",
+  "DecisionRecord",
+  "Plant__DecisionRecord",
+  "plant",
+  sizeof(Plant__DecisionRecord),
+  2,
+  plant__decision_record__field_descriptors,
+  plant__decision_record__field_indices_by_name,
+  1,  plant__decision_record__number_ranges,
+  (ProtobufCMessageInit) plant__decision_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue plant__pixel_format__enum_values_by_number[3] =

@@ -28,6 +28,8 @@ package struct CaptureCore: Core {
         case processImageStored(ProcessImageStored)
         /// The keeping policy lets a picture of the station go; it is deleted once this is durable.
         case expired(EvidenceExpired, station: String)
+        /// A picture whose expiry is on record was held before it was deleted: it is kept after all.
+        case keptAfterAll([FrameRecord.Event.OneOf_Kind], pixelsSHA256: String, station: String)
         /// A finite source has no more pictures.
         case exhausted(station: String)
     }
@@ -150,6 +152,8 @@ package struct CaptureCore: Core {
         case .expired(let expired, let station):
             let id = "expired:\(expired.pixelsSha256)/\(expired.storedAtUs)"
             return step(id, .evidenceExpired(expired), station: station, atUs: nowUs)
+        case .keptAfterAll(let kinds, let pixels, let station):
+            return step("kept:\(pixels)/\(nowUs)", kinds, station: station, subject: station, atUs: nowUs)
         case .exhausted(let station):
             return exhausted(station, nowUs)
         }

@@ -9,6 +9,7 @@ extension DecisionCore {
     private static let skuLimit = 256
     private static let fileLimit = 256
     private static let changeLimit = 200
+    private static let heldSubjectLimit = 256
 
     func check(_ act: HumanAct) throws(Refusal) {
         try word(act.requestID, "request_id")
@@ -164,9 +165,14 @@ extension DecisionCore {
         try hash(event.trainingSetSha256, "training_set_sha256")
         if !event.testSetSha256.isEmpty { try hash(event.testSetSha256, "test_set_sha256") }
         try hash(event.reportSha256, "report_sha256")
+        try reason(act)
+        try word(event.tool, "tool")
+        if !event.backboneSha256.isEmpty { try hash(event.backboneSha256, "backbone_sha256") }
         guard event.trainingSetSha256 != event.testSetSha256 else {
             throw Refusal("the model was tested on the pictures it was trained on: expected others")
         }
+        try compared(event)
+        for stratum in event.strata { try word(stratum, "stratum") }
         guard event.pictures > 0, event.strata.count <= Self.changeLimit else {
             throw Refusal(
                 "\(event.pictures) training pictures of \(event.strata.count) strata: expected at least one "
@@ -187,6 +193,39 @@ extension DecisionCore {
         )
     }
 
+    /// What is said of the test goes together: figures need test pictures, and a comparison the same ones.
+    private func compared(_ event: ModelTrained) throws(Refusal) {
+        guard event.hasFigures == !event.testSetSha256.isEmpty else {
+            throw Refusal("figures without test pictures, or test pictures without figures: expected both or neither")
+        }
+        guard event.hasActiveFigures == !event.activeSha256.isEmpty, event.hasFigures || !event.hasActiveFigures else {
+            throw Refusal("a comparison needs the active model's hash, its figures and the new model's: expected all")
+        }
+        if event.hasFigures { try sound(event.figures) }
+        guard event.hasActiveFigures else { return }
+        try hash(event.activeSha256, "active_sha256")
+        try sound(event.activeFigures)
+        let (new, active) = (event.figures, event.activeFigures)
+        guard event.activeSha256 != event.modelSha256, (new.good, new.bad) == (active.good, active.bad) else {
+            throw Refusal(
+                "the new model judged \(new.good) good and \(new.bad) bad pictures, the active one "
+                    + "\(active.good) and \(active.bad): expected two models and the same pictures"
+            )
+        }
+    }
+
+    private func sound(_ figures: ModelFigures) throws(Refusal) {
+        guard figures.good > 0 || figures.bad > 0, figures.escapes <= figures.bad, figures.overkills <= figures.good,
+            !figures.hasAuroc || (0...1).contains(figures.auroc)
+        else {
+            throw Refusal(
+                "\(figures.escapes) escapes of \(figures.bad) bad and \(figures.overkills) overkills of "
+                    + "\(figures.good) good pictures, AUROC \(figures.auroc): expected at least one picture, no more "
+                    + "found than there are, and an AUROC of 0 to 1"
+            )
+        }
+    }
+
     func reviewed(_ event: PerformanceReviewed, _ act: HumanAct) throws(Refusal) -> Kind {
         guard state.recipes[event.subjectSha256] != nil || state.models[event.subjectSha256] != nil else {
             throw Refusal("\(event.subjectSha256): neither a submitted recipe nor a trained model of this plant")
@@ -197,6 +236,42 @@ extension DecisionCore {
             throw Refusal("the period reviewed must begin before it ends, and end before now")
         }
         return .performanceReviewed(
+            .with {
+                $0 = event
+                $0.act = act
+            }
+        )
+    }
+
+    func placed(_ event: LegalHoldPlaced, _ act: HumanAct) throws(Refusal) -> Kind {
+        try reason(act)
+        let subjects = event.subjectIds
+        guard (1...Self.heldSubjectLimit).contains(subjects.count), Set(subjects).count == subjects.count else {
+            throw Refusal("\(subjects.count) subjects: expected 1 to \(Self.heldSubjectLimit), each once")
+        }
+        for subject in subjects { try word(subject, "subject") }
+        guard state.legalHolds.count < Self.legalHoldLimit else {
+            throw Refusal(
+                "\(state.legalHolds.count) legal holds stand: expected at most \(Self.legalHoldLimit); lift one"
+            )
+        }
+        return .legalHoldPlaced(
+            .with {
+                $0 = event
+                $0.legalHoldID = nextLegalHold
+                $0.act = act
+            }
+        )
+    }
+
+    func lifted(_ event: LegalHoldLifted, _ act: HumanAct) throws(Refusal) -> Kind {
+        try reason(act)
+        guard state.legalHolds[event.legalHoldID] != nil else {
+            throw Refusal(
+                "no legal hold \(event.legalHoldID.prefix(40)) stands; lineledger hold list shows which do"
+            )
+        }
+        return .legalHoldLifted(
             .with {
                 $0 = event
                 $0.act = act

@@ -2,7 +2,7 @@ package import PlantEvents
 import SwiftProtobuf
 
 /// The core of console: takes what people decide, refuses what may not be decided, and keeps each recipe's life
-/// (CHG-03, CHG-04): draft, tested, approved, active, retired.
+/// (CHG-03, CHG-04): draft, tested, approved, active, retired; and which legal holds stand (TRC-16).
 package struct DecisionCore: Core {
     package typealias Record = DecisionRecord
     package typealias Kind = DecisionRecord.Event.OneOf_Kind
@@ -30,6 +30,9 @@ package struct DecisionCore: Core {
         case retire(RecipeRetired)
         case train(ModelTrained)
         case review(PerformanceReviewed)
+        /// The core gives the hold its number.
+        case placeLegalHold(LegalHoldPlaced)
+        case liftLegalHold(LegalHoldLifted)
     }
 
     /// Why a decision is not taken, and what to do.
@@ -50,13 +53,19 @@ package struct DecisionCore: Core {
     package static let requestsKept = 1_024
     /// Recipes, and models, of one plant. Each has at least one person behind it.
     package static let subjectLimit = 10_000
+    /// Legal holds that stand at once.
+    package static let legalHoldLimit = 1_000
 
-    package static let version = 1
+    package static let version = 2
     package struct State: Codable, Sendable {
         /// By content hash.
         package var recipes: [String: RecipeLife] = [:]
-        /// When each model was trained, by content hash, microseconds since 1970.
-        package var models: [String: Int64] = [:]
+        /// By content hash.
+        package var models: [String: ModelLife] = [:]
+        /// Those that stand, by id.
+        package var legalHolds: [String: LegalHold] = [:]
+        /// Legal holds placed so far, lifted ones too.
+        package var legalHoldsPlaced = 0
         var requests: [String] = []
     }
 
@@ -68,17 +77,17 @@ package struct DecisionCore: Core {
         var input = input
         input.act.actedAtUs = nowUs
         guard case .follows(let kind) = outcome(of: input) else { return nil }
-        let (recipe, hash) = subject(of: input.decision)
+        let (subject, hash) = subject(of: input.decision)
         let mustUnderstand =
             switch input.decision {
-            case .release, .retire: true
+            case .release, .retire, .placeLegalHold, .liftLegalHold: true
             case .submit, .test, .approve, .sendBack, .train, .review: false
             }
         return Step(
             recordID: "request:\(input.act.requestID)",
             kinds: [kind],
-            key: recipe,
-            subject: recipe,
+            key: subject,
+            subject: subject,
             correlationID: hash,
             occurredAtUs: nowUs,
             mustUnderstand: mustUnderstand
@@ -100,6 +109,8 @@ package struct DecisionCore: Core {
             case .retire(let event): .follows(try retired(event, act))
             case .train(let event): .follows(try trained(event, act))
             case .review(let event): .follows(try reviewed(event, act))
+            case .placeLegalHold(let event): .follows(try placed(event, act))
+            case .liftLegalHold(let event): .follows(try lifted(event, act))
             }
         } catch {
             return .refused(error)
@@ -128,9 +139,18 @@ package struct DecisionCore: Core {
             state.recipes[event.recipeSha256]?.retire(event)
         case .modelTrained(let event):
             note(event.act)
-            state.models[event.modelSha256] = event.act.actedAtUs
+            state.models[event.modelSha256] = ModelLife(event)
         case .performanceReviewed(let event):
             note(event.act)
+            state.models[event.subjectSha256]?.take(ModelReview(event))
+            state.recipes[event.subjectSha256]?.take(ModelReview(event))
+        case .legalHoldPlaced(let event):
+            note(event.act)
+            state.legalHolds[event.legalHoldID] = LegalHold(event)
+            state.legalHoldsPlaced += 1
+        case .legalHoldLifted(let event):
+            note(event.act)
+            state.legalHolds[event.legalHoldID] = nil
         default:
             // Catalogued kinds that this core does not write.
             break
@@ -150,6 +170,9 @@ package struct DecisionCore: Core {
         state.recipes[event.recipeSha256]?.release(event)
     }
 
+    /// Id of the next legal hold.
+    var nextLegalHold: String { "LH-\(state.legalHoldsPlaced + 1)" }
+
     private func subject(of decision: Decision) -> (id: String, hash: String) {
         let hash =
             switch decision {
@@ -161,6 +184,8 @@ package struct DecisionCore: Core {
             case .retire(let event): event.recipeSha256
             case .train(let event): event.modelSha256
             case .review(let event): event.subjectSha256
+            case .placeLegalHold: nextLegalHold
+            case .liftLegalHold(let event): event.legalHoldID
             }
         if case .submit(let event) = decision { return (event.recipeID, hash) }
         return (state.recipes[hash]?.recipeID ?? hash, hash)

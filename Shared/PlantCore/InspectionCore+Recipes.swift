@@ -22,10 +22,11 @@ package struct RecipeWish: Codable, Equatable, Sendable {
     }
 
     /// Whether `active`, which was loaded for the wish `loadedFor`, is what this wish asks for. Only a recipe that was
-    /// loaded as the station's default is known to be it.
+    /// loaded as the station's default is known to be it, and only content that nobody named to be the plant's own: what was
+    /// released for one product does not judge another.
     func isMet(by active: RecipeActivated, loadedFor: RecipeWish) -> Bool {
         (recipeID.isEmpty ? loadedFor.recipeID.isEmpty : recipeID == active.recipeID)
-            && (recipeSHA256.isEmpty || recipeSHA256 == active.recipeSha256)
+            && (recipeSHA256.isEmpty ? loadedFor.recipeSHA256.isEmpty : recipeSHA256 == active.recipeSha256)
     }
 }
 
@@ -210,10 +211,12 @@ extension InspectionCore {
             }
         }
         guard !kinds.isEmpty else { return nil }
+        // Every partition adopts it: its own stations tell the records apart.
+        let station = lines.keys.min() ?? ""
         return step(
-            "decision:\(record.meta.recordID)",
+            "decision:\(record.meta.recordID):\(station)",
             kinds,
-            station: lines.keys.min() ?? "",
+            station: station,
             subject: record.meta.subject,
             atUs: record.meta.occurredAtUs
         )

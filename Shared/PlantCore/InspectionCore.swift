@@ -59,7 +59,7 @@ package struct InspectionCore: Core {
         }
     }
 
-    package static let version = 2
+    package static let version = 3
     /// Line of each station this core works for: configuration, not state.
     let lines: [String: String]
     /// What may judge where nothing was released: configuration, not state.
@@ -136,14 +136,18 @@ package struct InspectionCore: Core {
             state.releases.adopt(retirement)
             askAgain()
         case .contextAdopted(let adopted):
+            let product = context(of: adopted.station)?.sku
             state.stations[adopted.station, default: Station()].adopt(adopted.context)
-            if station(adopted.station).refused != standing(of: adopted.station).wish {
+            // What was refused for one product may judge another.
+            let isOther = product != adopted.context.sku
+            if isOther || station(adopted.station).refused != standing(of: adopted.station).wish {
                 state.stations[adopted.station]?.refused = nil
             }
             let worked = Set(state.stations.map { $1.holdSubject(at: $0) })
             state.heldBy = state.heldBy.filter { worked.contains($0.key) }
         case .recipeActivated(let activated):
-            state.stations[activated.station, default: Station()].activate(activated)
+            let wish = standing(of: activated.station).wish
+            state.stations[activated.station, default: Station()].activate(activated, for: wish)
         case .recipeRefused(let refused):
             state.stations[refused.station, default: Station()].refuse(refused)
         case .partInspected(let part):
@@ -229,7 +233,7 @@ extension InspectionCore {
     struct Station: Codable, Sendable {
         var context: Coded<ProductionContext>?
         var recipe: Coded<RecipeActivated>?
-        /// What the context asked for when `recipe` was loaded.
+        /// What was asked for when `recipe` was loaded: by the context, or by the release that fitted it.
         var loadedFor = RecipeWish(recipeID: "", recipeSHA256: "")
         /// What cannot be loaded; forgotten once something else is asked for.
         var refused: RecipeWish?
@@ -257,7 +261,7 @@ extension InspectionCore {
             context = Coded(new)
         }
 
-        mutating func activate(_ activated: RecipeActivated) {
+        mutating func activate(_ activated: RecipeActivated, for wish: RecipeWish) {
             recipe = Coded(activated)
             loadedFor = wish
             refused = nil

@@ -35,6 +35,9 @@ package struct RecipeLife: Codable, Equatable, Sendable {
     package private(set) var approver = ""
     /// Item codes that it is active for.
     package var activeFor: [String] = []
+    /// When it was first released; nil before.
+    package private(set) var releasedAtUs: Int64?
+    package private(set) var review: ModelReview?
     /// When it last changed, microseconds since 1970.
     package private(set) var changedAtUs: Int64
     private var standing = Stage.draft
@@ -74,6 +77,7 @@ package struct RecipeLife: Codable, Equatable, Sendable {
 
     mutating func release(_ event: RecipeReleased) {
         activeFor += event.skus.filter { !activeFor.contains($0) }
+        releasedAtUs = releasedAtUs ?? event.act.actedAtUs
         changedAtUs = event.act.actedAtUs
     }
 
@@ -81,5 +85,14 @@ package struct RecipeLife: Codable, Equatable, Sendable {
         standing = .retired
         activeFor = []
         changedAtUs = event.act.actedAtUs
+    }
+
+    mutating func take(_ review: ModelReview) { self.review = review.newest(self.review) }
+
+    /// When the next periodic review is due (ML-04): a period after the newest one, or after the first release; nil for a
+    /// recipe that is not active.
+    package func reviewDueUs(everyUs: Int64) -> Int64? {
+        guard stage == .active, let releasedAtUs else { return nil }
+        return max(releasedAtUs, review?.toUs ?? 0) + everyUs
     }
 }

@@ -11,6 +11,7 @@ enum RareKind {
     case materials(MaterialRecord.Event.Kind)
     case deliveries(DeliveryRecord.Event.Kind)
     case alarms(AlarmRecord.Event.Kind)
+    case decisions(DecisionRecord.Event.Kind)
 }
 
 /// A record as libprotobuf-c read it; it points into the arena of its chunk.
@@ -180,7 +181,8 @@ extension Topic {
         case .materials: PLANT_MATERIALS
         case .mesDeliveries, .erpDeliveries: PLANT_DELIVERIES
         case .alarms: PLANT_ALARMS
-        case .decisions, .access, .ledger: nil
+        case .decisions: PLANT_DECISIONS
+        case .access, .ledger: nil
         }
     }
 }
@@ -204,7 +206,8 @@ extension RareKind {
         case .mesDeliveries, .erpDeliveries:
             try DeliveryRecord.Event(serializedBytes: bytes).kind.map(RareKind.deliveries)
         case .alarms: try AlarmRecord.Event(serializedBytes: bytes).kind.map(RareKind.alarms)
-        case .decisions, .access, .ledger: nil
+        case .decisions: try DecisionRecord.Event(serializedBytes: bytes).kind.map(RareKind.decisions)
+        case .access, .ledger: nil
         }
     }
 
@@ -235,7 +238,8 @@ enum Normaliser {
         case .materials: try plain(value, as: MaterialRecord.self)
         case .mesDeliveries, .erpDeliveries: try plain(value, as: DeliveryRecord.self)
         case .alarms: try plain(value, as: AlarmRecord.self)
-        case .decisions, .access, .ledger: try envelope(value)
+        case .decisions: try plain(value, as: DecisionRecord.self)
+        case .access, .ledger: try envelope(value)
         }
     }
 

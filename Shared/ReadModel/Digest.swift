@@ -91,7 +91,7 @@ enum Canonical {
         ),
         byKey(
             "defect",
-            "k.ordinal, k.category, k.x, k.y, k.width, k.height, k.area, k.score",
+            "k.ordinal, k.category, k.x, k.y, k.width, k.height, k.area, k.score, k.tool, k.severity",
             order: "k.key, k.ordinal"
         ),
         byKey("condition", "k.ordinal, k.name, k.value, k.unit", order: "k.key, k.ordinal"),
@@ -168,6 +168,26 @@ enum Canonical {
             k.alarm_id, k.kind, k.subject, k.priority, k.text, k.response, k.raised_at_us, k.returned_at_us, \(origin)
             """,
             by: "1"
+        ),
+        plain("legal_hold", "k.legal_hold_id, k.person_id, k.reason, k.at_us, \(origin)", by: "1"),
+        plain("legal_hold_subject", "k.legal_hold_id, k.subject_id", by: "1, 2"),
+        plain("legal_hold_lifted", "k.legal_hold_id, k.person_id, k.reason, k.at_us, \(origin)", by: "1"),
+        plain(
+            "model_trained",
+            """
+            k.model_sha256, k.tool, k.backbone_sha256, k.pictures, k.strata, k.training_set_sha256, k.test_set_sha256,
+            k.report_sha256, k.good, k.bad, k.escapes, k.overkills, k.auroc, k.active_sha256, k.active_escapes,
+            k.active_overkills, k.active_auroc, k.person_id, k.reason, k.at_us, \(origin)
+            """,
+            by: "1"
+        ),
+        plain(
+            "performance_reviewed",
+            """
+            k.subject_sha256, k.to_us, k.report_sha256, k.from_us, k.conclusion, k.person_id, k.reason, k.at_us,
+            \(origin)
+            """,
+            by: "1, 2, 3"
         ),
     ]
 }

@@ -18,6 +18,7 @@ final class Fold {
     private let materials: MaterialFold
     private let deliveries: DeliveryFold
     private let alarms: AlarmFold
+    private let decisions: DecisionFold
     private let lags: LagRows
     private let putNotUnderstood, putModel: Statement
     private let siteName: [UInt8]
@@ -36,6 +37,7 @@ final class Fold {
         materials = try MaterialFold(database)
         deliveries = try DeliveryFold(database, tallies)
         alarms = try AlarmFold(database)
+        decisions = try DecisionFold(database)
         lags = try LagRows(database)
         putNotUnderstood = try database.prepare(
             """
@@ -186,9 +188,6 @@ final class Fold {
             case .rare:
                 try fold(chunk.rare[nextRare], topic, mark, chunk)
                 nextRare += 1
-            case .unknown where topic == .decisions:
-                // No rows follow from people's decisions yet.
-                break
             case .unknown:
                 input.counters.unknown += 1
                 result.unknown += 1
@@ -214,6 +213,7 @@ final class Fold {
         case .materials(let kind): try materials.fold(kind, mark)
         case .deliveries(let kind): try deliveries.fold(kind, topic.channel, mark, chunk)
         case .alarms(let kind): try alarms.fold(kind, mark)
+        case .decisions(let kind): try decisions.fold(kind, mark)
         }
     }
 

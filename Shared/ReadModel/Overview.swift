@@ -158,6 +158,8 @@ package struct Overview: Codable, Sendable, Equatable {
     package let shifts: [ShiftYield]
     package let lastParts: [PartInfo]
     package let holds: [HoldInfo]
+    /// Legal holds that stand.
+    package let legalHolds: [LegalHoldInfo]
     package let alarms: [AlarmInfo]
     package let deliveries: [PeerDeliveries]
     package let balance: Balance
@@ -188,6 +190,7 @@ extension Queries {
                 shifts: shiftYields(counted),
                 lastParts: try lastParts(recent),
                 holds: Array(try holdList().prefix(Overview.listLimit)),
+                legalHolds: Array(try standingLegalHolds().prefix(Overview.listLimit)),
                 alarms: try activeAlarms(),
                 deliveries: try peerDeliveries(),
                 balance: try computeBalance(),

@@ -11,6 +11,10 @@ package struct DefectInfo: Codable, Sendable, Equatable {
     package let area: Double
     /// In units of the recipe's fail limit.
     package let score: Double
+    /// Name of the recipe's tool that found it.
+    package let tool: String
+    /// Class of severity by the recipe; empty where it has none.
+    package let severity: String
 }
 
 /// The kept picture of a part.
@@ -177,7 +181,7 @@ struct PartReader {
             """
         )
         defects = try queries.database.prepare(
-            "SELECT category, x, y, width, height, area, score FROM defect WHERE key = ? ORDER BY ordinal"
+            "SELECT category, x, y, width, height, area, score, tool, severity FROM defect WHERE key = ? ORDER BY ordinal"
         )
         lots = try queries.database.prepare(
             "SELECT material_lot_id FROM context_lot WHERE context = ? ORDER BY material_lot_id"
@@ -243,7 +247,9 @@ struct PartReader {
                     width: defects.double(3),
                     height: defects.double(4),
                     area: defects.double(5),
-                    score: defects.double(6)
+                    score: defects.double(6),
+                    tool: defects.text(7),
+                    severity: defects.text(8)
                 )
             )
         }

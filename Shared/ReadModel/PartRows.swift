@@ -66,8 +66,8 @@ final class PartRows {
         )
         addDefect = try database.prepare(
             """
-            INSERT INTO defect(key, ordinal, category, x, y, width, height, area, score)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO defect(key, ordinal, category, x, y, width, height, area, score, tool, severity)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """
         )
         addCondition = try database.prepare(
@@ -155,6 +155,8 @@ final class PartRows {
             addDefect.bind(7, Double(defect.height))
             addDefect.bind(8, Double(defect.area))
             addDefect.bind(9, Double(defect.score))
+            addDefect.bind(10, lentText: defect.tool.bytes)
+            addDefect.bind(11, lentText: defect.severity.bytes)
             try addDefect.run()
         }
     }

@@ -36,7 +36,7 @@ final class PlainReplay {
         addTrigger = try insert("trigger", 13)
         addEvidence = try insert("evidence", 11)
         addPart = try insert("part", 14)
-        addDefect = try insert("defect", 9)
+        addDefect = try insert("defect", 11)
         addDelivery = try insert("delivery", 14)
         conclude = try database.prepare(
             """
@@ -138,7 +138,7 @@ final class PlainReplay {
             try addDefect.run([
                 .int(key), .int(Int64(ordinal)), .text(defect.category), .real(Double(defect.x)),
                 .real(Double(defect.y)), .real(Double(defect.width)), .real(Double(defect.height)),
-                .real(Double(defect.area)), .real(Double(defect.score)),
+                .real(Double(defect.area)), .real(Double(defect.score)), .text(defect.tool), .text(defect.severity),
             ])
         }
     }

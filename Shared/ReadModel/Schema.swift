@@ -9,10 +9,10 @@ import SQLite
 /// follow from the table.
 enum Schema {
     /// Raised with every change of a table or of a fold; another version is rebuilt, never altered.
-    static let version: Int64 = 2
+    static let version: Int64 = 3
     /// The oldest version whose tables the queries of this version can read, so that its file is served, marked stale,
     /// until it is rebuilt. Raised to `version` with a change of a table or column that a query names.
-    static let oldestServed: Int64 = 2
+    static let oldestServed: Int64 = 3
 
     /// Bits of `key` that hold the trigger's sequence.
     static let sequenceBits: Int64 = 40
@@ -25,7 +25,9 @@ enum Schema {
         x.pixels_sha256 = e.pixels_sha256 AND x.partition = e.partition AND (x.epoch, x.sequence) > (e.epoch, e.sequence)
         """
 
-    static let tables = model + dimensions + frames + inspections + production + materials + deliveries + alarms
+    static let tables =
+        model + dimensions + frames + inspections + production + materials + deliveries + alarms
+        + decisions
 
     private static let model = """
         CREATE TABLE model(
@@ -109,8 +111,8 @@ enum Schema {
         CREATE INDEX part_by_serial ON part(serial) WHERE serial IS NOT NULL;
         CREATE TABLE defect(
             key INTEGER NOT NULL, ordinal INTEGER NOT NULL, category TEXT NOT NULL, x REAL NOT NULL, y REAL NOT NULL,
-            width REAL NOT NULL, height REAL NOT NULL, area REAL NOT NULL, score REAL NOT NULL,
-            PRIMARY KEY (key, ordinal)) WITHOUT ROWID;
+            width REAL NOT NULL, height REAL NOT NULL, area REAL NOT NULL, score REAL NOT NULL, tool TEXT NOT NULL,
+            severity TEXT NOT NULL, PRIMARY KEY (key, ordinal)) WITHOUT ROWID;
         CREATE TABLE condition(
             key INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, unit TEXT NOT NULL,
             PRIMARY KEY (key, ordinal)) WITHOUT ROWID;
@@ -231,6 +233,33 @@ enum Schema {
             alarm_id TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, priority INTEGER NOT NULL,
             text TEXT NOT NULL, response TEXT NOT NULL, raised_at_us INTEGER, returned_at_us INTEGER,
             partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID;
+
+        """
+
+    private static let decisions = """
+        CREATE TABLE legal_hold(
+            legal_hold_id TEXT PRIMARY KEY, person_id TEXT NOT NULL, reason TEXT NOT NULL, at_us INTEGER NOT NULL,
+            partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE legal_hold_subject(
+            legal_hold_id TEXT NOT NULL, subject_id TEXT NOT NULL, PRIMARY KEY (legal_hold_id, subject_id))
+            WITHOUT ROWID;
+        CREATE INDEX legal_hold_by_subject ON legal_hold_subject(subject_id);
+        CREATE TABLE legal_hold_lifted(
+            legal_hold_id TEXT PRIMARY KEY, person_id TEXT NOT NULL, reason TEXT NOT NULL, at_us INTEGER NOT NULL,
+            partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE model_trained(
+            model_sha256 TEXT PRIMARY KEY, tool TEXT NOT NULL, backbone_sha256 TEXT NOT NULL, pictures INTEGER NOT NULL,
+            strata TEXT NOT NULL, training_set_sha256 TEXT NOT NULL, test_set_sha256 TEXT NOT NULL,
+            report_sha256 TEXT NOT NULL, good INTEGER NOT NULL, bad INTEGER NOT NULL, escapes INTEGER NOT NULL,
+            overkills INTEGER NOT NULL, auroc REAL, active_sha256 TEXT NOT NULL, active_escapes INTEGER NOT NULL,
+            active_overkills INTEGER NOT NULL, active_auroc REAL, person_id TEXT NOT NULL, reason TEXT NOT NULL,
+            at_us INTEGER NOT NULL, partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL)
+            WITHOUT ROWID;
+        CREATE TABLE performance_reviewed(
+            subject_sha256 TEXT NOT NULL, to_us INTEGER NOT NULL, report_sha256 TEXT NOT NULL, from_us INTEGER NOT NULL,
+            conclusion TEXT NOT NULL, person_id TEXT NOT NULL, reason TEXT NOT NULL, at_us INTEGER NOT NULL,
+            partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+            PRIMARY KEY (subject_sha256, to_us, report_sha256)) WITHOUT ROWID;
 
         """
 

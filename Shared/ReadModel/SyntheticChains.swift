@@ -277,6 +277,8 @@ package struct SyntheticChains {
             defect.height = 9
             defect.area = 77
             defect.score = Float(part.score)
+            defect.tool = "compare"
+            defect.severity = "major"
             part.defects.append(defect)
         }
         return part

@@ -29,6 +29,8 @@ package struct Trace: Codable, Sendable, Equatable {
     /// Hashes of the recipes that judged those parts.
     package let recipes: [String]
     package let holds: [HoldInfo]
+    /// Legal holds on it, its parts, or what it was made from or went into, newest first.
+    package let legalHolds: [LegalHoldInfo]
     package let deliveries: [DeliveryInfo]
     package let customers: [String]
     /// What the trace cannot prove, one sentence each; empty means that it is complete as far as the log goes.
@@ -68,6 +70,7 @@ extension Queries {
         let set = PartSet(contexts: contexts.sorted(), keys: try own.flatMap { try partKeys($0.id) })
         let listed = try parts(Array(try keys(of: set).prefix(limit)))
         let holds = try holds(touching: Set([item] + (madeFrom + wentTo).map { TraceItem(kind: $0.kind, id: $0.id) }))
+        let named = (madeFrom + wentTo).map(\.id) + listed.flatMap { [$0.partID, $0.trigger] } + (try places(of: set))
         doubts += try unproven(set, listed, madeFrom + wentTo, holds)
         let counts = try counts(of: set)
         return Trace(
@@ -81,6 +84,7 @@ extension Queries {
             counts: counts,
             recipes: try recipes(of: set),
             holds: holds,
+            legalHolds: try legalHolds(naming: Set(named)),
             deliveries: holds.flatMap(\.deliveries)
                 + (try wentTo.filter { $0.kind == .order }.flatMap { try deliveries(about: $0.id) }),
             customers: Set(wentTo.filter { $0.kind == .customer }.map(\.id)).sorted(),
@@ -115,6 +119,19 @@ extension Queries {
             if isNew { stack += try next(item).reversed().map { ($0, depth + 1) } }
         }
         return nodes
+    }
+
+    /// Stations, lines, orders, customer orders and batches of these parts.
+    private func places(of set: PartSet) throws -> [String] {
+        try texts(
+            """
+            WITH own AS (SELECT key, context FROM part WHERE key IN (\(set.sql))),
+                contexts AS (SELECT * FROM context WHERE id IN (SELECT context FROM own))
+            SELECT station FROM source WHERE id IN (SELECT key >> \(Schema.sequenceBits) FROM own)
+            UNION SELECT line FROM contexts UNION SELECT order_id FROM contexts UNION SELECT batch_id FROM contexts
+            UNION SELECT customer_order FROM contexts
+            """
+        )
     }
 
     private func holds(touching items: Set<TraceItem>) throws -> [HoldInfo] {

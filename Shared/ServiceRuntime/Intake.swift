@@ -184,6 +184,18 @@ package actor Intake {
     /// Whether records of this partition come through this intake.
     package func reads(_ place: TopicPartition) -> Bool { positions.partitions[place] != nil }
 
+    /// Where the partitions that are read end now; empty before the first read.
+    package func ends() async throws -> [TopicPartition: Int64] {
+        var ends: [TopicPartition: Int64] = [:]
+        for place in positions.partitions.keys { ends[place] = try await context.log.endOffset(of: place) }
+        return ends
+    }
+
+    /// Whether everything before these ends was handed on or set aside.
+    package func hasRead(to ends: [TopicPartition: Int64]) -> Bool {
+        !ends.isEmpty && ends.allSatisfy { (positions.partitions[$0.key]?.nextOffset ?? 0) >= $0.value }
+    }
+
     /// How far reading is behind the end of one partition.
     package struct Lag: Equatable, Sendable {
         package let place: TopicPartition

@@ -1,12 +1,14 @@
 package import PlantCore
 
-/// What people ask of the console about recipes, and what it answers; as JSON over HTTP.
+/// What people ask of the console about recipes and models, and what it answers; as JSON over HTTP.
 ///
-/// `GET /v1/recipes` is open to who may see the page. What acts lies under `/v1/manage/recipes`: from this machine only, and
-/// only with the token that the console left in the plant's state folder.
+/// `GET /v1/recipes` is open to who may see the page. What acts lies under `/v1/manage/recipes` and `/v1/manage/models`: from
+/// this machine only, and only with the token that the console left in the plant's state folder.
 package enum RecipeWire {
     package static let list = "/v1/recipes"
     package static let manage = "\(ParkedRoutes.prefix)recipes"
+    /// Where a trained model is put on record.
+    package static let manageModels = "\(ParkedRoutes.prefix)models"
     /// Largest request, bytes; recipes, models and reports are sent as content beforehand.
     package static let requestLimit = 65_536
 
@@ -28,9 +30,12 @@ package enum RecipeWire {
         package var reason = ""
         /// Content hash of the recipe file, where the address does not name it.
         package var recipeSHA256 = ""
+        /// Content hash of the model file that is put on record; empty otherwise.
+        package var modelSHA256 = ""
         /// Item codes; empty for the recipe's own product, or those of its submission.
         package var skus: [String] = []
-        /// Content hash of the report: the new one of a test, the one that was read for an approval, that of a review.
+        /// Content hash of the report: the new one of a test, the one that was read for an approval, that of a review or
+        /// of a training.
         package var reportSHA256 = ""
         package var review: Review?
 
@@ -77,8 +82,21 @@ package enum RecipeWire {
         package var overkills: UInt32
         package var challengesMissed: UInt32
         package var files: [String]
+        /// Those of its files that are models on record.
+        package var models: [String]
+        package var review: ModelReview?
+        /// When the next periodic review is due; nil for a recipe that is not active.
+        package var reviewDueUs: Int64?
+        package var isReviewOverdue: Bool
 
-        package init(sha256: String, _ life: RecipeLife) {
+        /// - Parameter reviewDueUs: nil for a recipe that needs none.
+        package init(
+            sha256: String,
+            _ life: RecipeLife,
+            models: [String],
+            reviewDueUs: Int64?,
+            nowUs: Int64
+        ) {
             self.sha256 = sha256
             recipe = life.recipeID
             revision = life.revision
@@ -97,26 +115,51 @@ package enum RecipeWire {
             overkills = life.overkills
             challengesMissed = life.challengesMissed
             files = life.files
+            self.models = models
+            review = life.review
+            self.reviewDueUs = reviewDueUs
+            isReviewOverdue = reviewDueUs.map { $0 <= nowUs } ?? false
+        }
+    }
+
+    /// One model on record.
+    package struct ModelRow: Codable, Sendable {
+        package var sha256: String
+        package var model: ModelLife
+        /// Content hashes of the submitted recipes that name it.
+        package var recipes: [String]
+
+        package init(sha256: String, _ model: ModelLife, recipes: [String]) {
+            self.sha256 = sha256
+            self.model = model
+            self.recipes = recipes
         }
     }
 
     package struct Listing: Codable, Sendable {
         /// Newest change first.
         package var recipes: [Row]
+        /// Newest first.
+        package var models: [ModelRow]
 
-        package init(recipes: [Row]) { self.recipes = recipes }
+        package init(recipes: [Row], models: [ModelRow]) {
+            self.recipes = recipes
+            self.models = models
+        }
     }
 
     /// What became of a request.
     package struct Reply: Codable, Sendable {
         /// Whether the request was taken before; nothing changed then.
         package var isRepeated: Bool
-        /// The recipe after it; nil for a review of a model.
+        /// The recipe or model after it.
         package var recipe: Row?
+        package var model: ModelRow?
 
-        package init(isRepeated: Bool, recipe: Row?) {
+        package init(isRepeated: Bool, recipe: Row?, model: ModelRow?) {
             self.isRepeated = isRepeated
             self.recipe = recipe
+            self.model = model
         }
     }
 }

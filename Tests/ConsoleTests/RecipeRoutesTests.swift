@@ -15,7 +15,7 @@ import Vision
 import console
 
 /// A console that takes decisions, on a log in memory, and a sender with its token.
-private struct DecisionBench {
+struct DecisionBench {
     let log: MemoryLog
     let context: ServiceContext
     let store: ContentStore
@@ -47,11 +47,13 @@ private struct DecisionBench {
         let host = DeciderHost(DecisionCore(), context: context, topic: .decisions)
         try await host.restore()
         let store = try context.openRecipes()
+        let shown = try ManagementToken(context)
         let routes = RecipeRoutes(
-            desk: RecipeDesk(host: host, store: store),
-            token: try ManagementToken(context),
+            desk: RecipeDesk(host: host, store: store, context: context),
+            token: shown,
             logger: quiet
         )
+        let legalHolds = LegalHoldRoutes(host: host, token: shown, logger: quiet)
         let path = ManagementToken.path(state: state, service: "console")
         let token = try String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
         let group = ServiceGroup(
@@ -59,7 +61,10 @@ private struct DecisionBench {
         )
         async let running: Void = group.run()
         do {
-            try await ConsoleBench.serve({ routes.add(to: $0) }) { port in
+            try await ConsoleBench.serve({
+                routes.add(to: $0)
+                legalHolds.add(to: $0)
+            }) { port in
                 try await body(DecisionBench(log, context, store, token, port))
             }
         } catch {

@@ -15,7 +15,7 @@ let frozenKinds: [String: Set<String>] = [
     "decisions": [
         "writer_took_over", "recipe_submitted", "recipe_tested", "recipe_approved", "recipe_returned",
         "recipe_released",
-        "recipe_retired", "model_trained", "performance_reviewed",
+        "recipe_retired", "model_trained", "performance_reviewed", "legal_hold_placed", "legal_hold_lifted",
     ]
 ]
 

@@ -69,6 +69,7 @@ private func recorded<Record: TopicRecord>(_ step: Step<Record>, sequence: UInt6
         $0.place.workCenter = step.line
         $0.place.workUnit = step.station
         $0.subject = step.subject
+        $0.mustUnderstand = step.mustUnderstand
     }
     record.events = step.kinds.map { Record.Event($0) }
     return record

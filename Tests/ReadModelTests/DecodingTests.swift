@@ -120,6 +120,7 @@ import Testing
         case "production": plain(ProductionRecord.self)
         case "materials": plain(MaterialRecord.self)
         case "alarms": plain(AlarmRecord.self)
+        case "decisions": plain(DecisionRecord.self)
         default: plain(DeliveryRecord.self)
         }
     }

@@ -126,6 +126,7 @@ struct RandomPlant {
     private var mes = PartitionWriter(.mesDeliveries)
     private var erp = PartitionWriter(.erpDeliveries)
     private var alarms = PartitionWriter(.alarms)
+    private var decisions = PartitionWriter(.decisions)
     /// Whether zombies and repeats are written, which must change nothing.
     private let isNoisy: Bool
 
@@ -143,8 +144,10 @@ struct RandomPlant {
             try makePart(number)
             if random.chance(20) { try makeDeliveries(number) }
             if random.chance(10) { try makeAlarm(number) }
+            if random.chance(5) { try makeLegalHold(number) }
+            if random.chance(5) { try makeModel(number) }
         }
-        return (frames + inspections + [production, materials, mes, erp, alarms]).map(\.records)
+        return (frames + inspections + [production, materials, mes, erp, alarms, decisions]).map(\.records)
     }
 
     private mutating func takeOver() throws {
@@ -157,6 +160,7 @@ struct RandomPlant {
         try mes.takeOver(as: DeliveryRecord.self)
         try erp.takeOver(as: DeliveryRecord.self)
         try alarms.takeOver(as: AlarmRecord.self)
+        try decisions.takeOver(as: DecisionRecord.self)
         guard isNoisy else { return }
         let stray = frame(TriggerId.with("vision-0", 1, 77_777))
         try frames[0].writeZombie(FrameRecord.self, [.init(.frameCaptured(stray))])
@@ -342,6 +346,8 @@ struct RandomPlant {
             var defect = Defect()
             defect.category = random.pick(["short", "öffnung"])
             defect.score = Float(random.below(100)) / 7
+            defect.tool = random.pick(["", "traces"])
+            defect.severity = random.pick(["", "critical"])
             part.defects.append(defect)
         }
         var events: [InspectionRecord.Event] = [.init(.partInspected(part))]
@@ -419,6 +425,51 @@ struct RandomPlant {
                 try mes.write(DeliveryRecord.self, [event])
             }
         }
+    }
+
+    private mutating func makeLegalHold(_ number: Int) throws {
+        var placed = LegalHoldPlaced()
+        placed.legalHoldID = "LH-\(number)"
+        placed.subjectIds = ["B-\(number % 7)", "SN-\(random.below(40))"]
+        placed.act.personID = "p-50"
+        placed.act.reason = "case \(number)"
+        var lifted = LegalHoldLifted()
+        lifted.legalHoldID = "LH-\(random.below(number + 1))"
+        lifted.act.personID = "p-51"
+        var events: [DecisionRecord.Event] = [.init(.legalHoldPlaced(placed))]
+        if random.chance(50) { events.append(.init(.legalHoldLifted(lifted))) }
+        if random.chance(20) { events.append(DecisionRecord.Event()) }
+        try decisions.write(
+            DecisionRecord.self,
+            events,
+            subject: placed.legalHoldID,
+            mustUnderstand: random.chance(50)
+        )
+    }
+
+    private mutating func makeModel(_ number: Int) throws {
+        var trained = ModelTrained()
+        trained.modelSha256 = "model-\(number)"
+        trained.tool = "anomaly"
+        trained.pictures = UInt64(random.below(500))
+        trained.strata = ["PCB-7, vision-1, early"]
+        trained.figures.good = 40
+        trained.figures.auroc = Double(random.below(100)) / 100
+        if random.chance(50) {
+            trained.activeSha256 = "model-\(random.below(number + 1))"
+            trained.activeFigures.escapes = UInt32(random.below(9))
+        }
+        trained.act.personID = "p-52"
+        var reviewed = PerformanceReviewed()
+        reviewed.subjectSha256 = "model-\(random.below(number + 1))"
+        reviewed.toUs = Int64(random.below(5))
+        reviewed.reportSha256 = "report-\(random.below(3))"
+        reviewed.conclusion = random.chance(50) ? "keep" : "retrain"
+        try decisions.write(
+            DecisionRecord.self,
+            [.init(.modelTrained(trained)), .init(.performanceReviewed(reviewed))],
+            subject: trained.modelSha256
+        )
     }
 
     private mutating func makeAlarm(_ number: Int) throws {

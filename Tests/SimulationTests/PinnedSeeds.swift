@@ -16,5 +16,8 @@ enum PinnedSeeds {
         Pinned(seed: 21, found: "a silent station's alarm stayed open after alerting had lost its state"),
         Pinned(seed: 98, found: "a silent station's alarm was raised twice after alerting had lost its state"),
         Pinned(seed: 200_013, found: "a silent station's alarm returned twice after a clock was set back"),
+        Pinned(seed: 86, found: "a recipe released for one product judged another that nothing was released for"),
+        Pinned(seed: 561, found: "the default recipe of an order was one released for another product"),
+        Pinned(seed: 200_430, found: "a recipe refused for one product was never asked for again for the next"),
     ]
 }

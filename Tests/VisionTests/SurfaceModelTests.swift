@@ -65,6 +65,22 @@ import Vision
         #expect(back.sources.map(\.name) == ["part-0.png", "part-1.png", "part-2.png"])
     }
 
+    @Test("ML-04: the model keeps what its good parts scored; a file from before is read and written as it was")
+    func goodScoresAreKept() throws {
+        var generator = SeededGenerator(seed: 9)
+        let model = try trained(&generator)
+        #expect(model.goodScores.count == 8 && model.goodScores.allSatisfy { (0...1.5).contains($0) })
+        let bytes = model.encoded()
+        let scores = bytes.count - 64 - 8 * model.goodScores.count
+        var before = Array(bytes[..<scores])
+        before[8] = 1
+        before += Array(hexSHA256(before).utf8)
+        let old = try SurfaceModel.decode(before, name: "m")
+        #expect(old.goodScores.isEmpty && old.encoded() == before && old != model)
+        let canvas = part(&generator)
+        #expect(try measure(old, canvas) == measure(model, canvas))
+    }
+
     @Test func everyDamageToAModelFileIsFound() throws {
         var generator = SeededGenerator(seed: 7)
         let bytes = try trained(&generator, count: 3).encoded()

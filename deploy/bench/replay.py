@@ -36,7 +36,7 @@ FAST = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-6553
 TRIGGER = "INSERT OR IGNORE INTO trigger VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?)"
 EVIDENCE = "INSERT OR IGNORE INTO evidence VALUES (?, 1, ?, ?, ?, ?, ?, NULL, ?, ?, ?)"
 PART = "INSERT OR IGNORE INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?)"
-DEFECT = "INSERT OR IGNORE INTO defect VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+DEFECT = "INSERT OR IGNORE INTO defect VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INTENT = """INSERT INTO delivery VALUES (?, ?, 6, ?, ?, ?, ?, 0, NULL, 0, NULL, 0, 0, 0)
     ON CONFLICT DO UPDATE SET effect = excluded.effect, peer = excluded.peer, business_key = excluded.business_key,
     subject = excluded.subject, intended_at_us = excluded.intended_at_us"""
@@ -110,7 +110,7 @@ class Facts:
                                    it.rejection_reason, *mark))
                 for ordinal, flaw in enumerate(it.defects):
                     rows[DEFECT].append((key, ordinal, flaw.category, flaw.x, flaw.y, flaw.width, flaw.height,
-                                         flaw.area, flaw.score))
+                                         flaw.area, flaw.score, flaw.tool, flaw.severity))
             elif kind == "delivery_intended":
                 it = event.delivery_intended
                 rows[INTENT].append((channel, it.intent_id, it.peer, it.business_key, it.order_yield.order_id,

@@ -117,6 +117,7 @@ function render(data) {
   renderPictures(data.last_parts);
   renderAlarms(data.alarms);
   renderHolds(data.holds.filter((hold) => hold.is_open));
+  renderLegalHolds(data.legal_holds);
   renderDeliveries(data.deliveries);
   renderBalance(data.balance);
   renderLatencies(data.latencies);
@@ -269,6 +270,21 @@ function renderHolds(holds) {
       el("p.quiet", {}, ...told, traceButton(hold.hold_id, "trace the hold")),
     );
   });
+}
+
+function renderLegalHolds(holds) {
+  keyed(byId("legal-holds"), holds, (hold) => hold.legal_hold_id, (hold) =>
+    el(
+      "li.hold",
+      {},
+      el(
+        "div",
+        {},
+        el("b", {}, "legal hold ", ...hold.subject_ids.flatMap((id) => [traceButton(id), " "])),
+        el("time.quiet", {}, time(hold.placed_at_us)),
+      ),
+      el("p", {}, `${hold.reason} (${hold.placed_by}, ${hold.legal_hold_id})`),
+    ));
 }
 
 function renderDeliveries(deliveries) {

@@ -84,7 +84,13 @@ export function figure(part) {
       el(
         "ul.defects",
         { title: "Score: 1.00 is the recipe's limit" },
-        ...shown.map((defect) => el("li", {}, el("b", {}, words(defect.category)), ` ${defect.score.toFixed(2)}`)),
+        ...shown.map((defect) =>
+          el(
+            "li",
+            { title: defect.tool ? `found by ${defect.tool}` : "" },
+            el(defect.severity === "critical" ? "b.bad-text" : "b", {}, words(defect.category)),
+            ` ${[defect.score.toFixed(2), defect.severity].filter(Boolean).join(", ")}`,
+          )),
         part.defects.length > shown.length ? el("li", {}, `${part.defects.length - shown.length} more`) : null,
       ),
     );

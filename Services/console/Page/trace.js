@@ -71,6 +71,7 @@ function sections(trace) {
     part("Made from", tree(trace.made_from)),
     part("Went to", tree(trace.went_to)),
     part(`Holds (${trace.holds.length})`, holds(trace.holds)),
+    trace.legal_holds.length > 0 ? part("Legal holds", legalHolds(trace.legal_holds)) : "",
     trace.deliveries.length > 0 ? part("Told to other systems", deliveries(trace.deliveries)) : "",
     part(`Parts (${number(trace.part_count)})`, ...parts(trace)),
     part("Judged by recipe", recipes(trace.recipes)),
@@ -150,6 +151,18 @@ function holds(list) {
         traceButton(hold.hold_id, "hold"),
       ),
     ),
+  );
+}
+
+function legalHolds(list) {
+  return el(
+    "ul.plain",
+    {},
+    ...list.map((hold) => {
+      const lifted = hold.lifted_at_us ? `, lifted by ${hold.lifted_by} (${time(hold.lifted_at_us)})` : "";
+      const text = ` ${hold.legal_hold_id} on ${hold.subject_ids.join(", ")}: ${hold.reason}, by ${hold.placed_by}`;
+      return el("li", {}, el("b", {}, lifted ? "lifted" : "stands"), `${text} (${time(hold.placed_at_us)})${lifted}`);
+    }),
   );
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventLog
 import Foundation
+import PlantCore
 import ServiceRuntime
 
 /// The main job: a whole plant on this machine, from camera to MES, ERP and trace.
@@ -47,6 +48,14 @@ struct Demo: AsyncParsableCommand {
     @Option(help: "Share of defective parts in the test scene, 0 to 1.")
     var defectRate = 0.08
 
+    @Option(help: "How long pictures of passed parts are kept: forever, while_room, or a time such as 30s, 12h.")
+    var retain = "forever"
+
+    @Option(
+        help: "Most bytes of kept pictures; beyond it the oldest go (--retain while_room) or new ones are not kept."
+    )
+    var evidenceBudget: Int64 = PlantFile.Evidence().budgetBytes
+
     @Option(help: "First of 13 ports; a free block is taken when it is not given.")
     var http: Int?
 
@@ -54,6 +63,12 @@ struct Demo: AsyncParsableCommand {
         if let parts, parts < 1 { throw ValidationError("--parts \(parts): expected at least 1") }
         guard (0...1).contains(defectRate) else {
             throw ValidationError("--defect-rate \(defectRate): expected 0 to 1")
+        }
+        guard PlantFile.Evidence.Retention(text: retain) != nil else {
+            throw ValidationError("--retain \(retain): expected forever, while_room, or a time such as 30s, 12h")
+        }
+        guard evidenceBudget >= 1_048_576 else {
+            throw ValidationError("--evidence-budget \(evidenceBudget): expected at least 1048576")
         }
         if let rate, rate < 0 { throw ValidationError("--rate \(rate): expected 0 or more") }
     }
@@ -87,7 +102,11 @@ struct Demo: AsyncParsableCommand {
             directory: directory,
             log: log == "kafka" ? "kafka://127.0.0.1:1" : log,
             httpBase: try http ?? FreePorts.block(),
-            rate: rate ?? (parts == nil && images == nil ? 5 : 0)
+            rate: rate ?? (parts == nil && images == nil ? 5 : 0),
+            evidence: PlantFile.Evidence(
+                pass: PlantFile.Evidence.Retention(text: retain) ?? .forever,
+                budgetBytes: evidenceBudget
+            )
         ) { folder in
             if let images {
                 return try DemoInput.images(

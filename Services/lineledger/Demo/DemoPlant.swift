@@ -22,6 +22,7 @@ struct DemoPlant {
         log: String?,
         httpBase: Int,
         rate: Double,
+        evidence: PlantFile.Evidence,
         input make: (_ folder: String) throws -> DemoInput
     )
         throws
@@ -53,7 +54,8 @@ struct DemoPlant {
                 )
             ],
             mes: .init(url: "http://127.0.0.1:\(httpBase + PlantProgram.mesPeer.portOffset)", pollMs: 50),
-            erp: .init(url: "http://127.0.0.1:\(httpBase + PlantProgram.erpPeer.portOffset)", pollMs: 50)
+            erp: .init(url: "http://127.0.0.1:\(httpBase + PlantProgram.erpPeer.portOffset)", pollMs: 50),
+            evidence: evidence
         )
         try Data(plant.yaml().utf8).write(to: URL(fileURLWithPath: plantPath))
         try writeScenarios()

@@ -11,9 +11,17 @@ struct Evaluated {
     private var byDefect: [String: Confusion] = [:]
     private var judged: [(item: LabelledFolder.Item, finding: Finding)] = []
     private var leftOut: [(name: String, reason: String)] = []
+    /// Found places against marked ones; nil where none are marked.
+    private var marks: MarkScore?
+    /// How the judges were learned; nil where one judged all.
+    var crossValidation: Report.CrossValidation?
     let judge: String
 
-    init(judge: String) { self.judge = judge }
+    /// - Parameter finds: Categories of defects that the judge can find.
+    init(judge: String, _ labelled: LabelledFolder, finds: [DefectCategory]) {
+        self.judge = judge
+        marks = labelled.hasMarks ? MarkScore(marked: labelled.categories, found: finds) : nil
+    }
 
     struct Report: Encodable {
         struct Matrix: Encodable {
@@ -35,22 +43,49 @@ struct Evaluated {
             let recall: Share
         }
 
+        /// Each group of images judged by what the others taught.
+        struct CrossValidation: Encodable {
+            let folds, groups: Int
+            let group_column: String?
+        }
+
         let images: Int
         /// What judged: the recipe, or how it was learned.
         let judge: String
-        let auroc: Double?
+        let cross_validation: CrossValidation?
+        @Nullable var auroc: Double?
+        /// Why there is none.
+        let auroc_note: String?
         let confusion: Matrix
         let escapes: Share
         let overkill: Share
-        let median_ms: Double?
+        @Nullable var median_ms: Double?
         let images_per_second: Double?
         let defects: [Defect]
+        /// Where defects are marked: nil where none are.
+        let pixels: PixelFigures?
+        let boxes: BoxFigures?
         let misjudged: [String]
         /// Images that could not be read or judged, with the reason.
         let left_out: [String: String]
     }
 
-    mutating func add(_ item: LabelledFolder.Item, _ finding: Finding, took: Duration) {
+    /// - Parameters:
+    ///   - map: What the judge says of the pixels; nil where it says nothing of them.
+    ///   - truth: Where the defects are; nil where that is not known.
+    mutating func add(
+        _ item: LabelledFolder.Item,
+        _ finding: Finding,
+        took: Duration,
+        map: DefectMap?,
+        truth: Truth?
+    ) {
+        if let truth {
+            // Candidates below the limit count for average precision; one tool's say nothing of the others'.
+            let candidates = finding.scores.count == 1 ? map?.candidates : nil
+            let found = candidates ?? finding.defects.map(\.found)
+            marks?.add(found: found, map: map, marked: truth.boxes, mask: truth.mask)
+        }
         judged.append((item, finding))
         confusion.add(isBad: item.isBad, verdict: finding.verdict)
         if item.isBad, !item.defect.isEmpty {
@@ -80,7 +115,10 @@ struct Evaluated {
         return Report(
             images: milliseconds.count,
             judge: judge,
+            cross_validation: crossValidation,
             auroc: Evaluation.auroc(good: goodScores, bad: badScores),
+            auroc_note: goodScores.isEmpty
+                ? "no good image was judged" : badScores.isEmpty ? "no bad image was judged" : nil,
             confusion: .init(
                 good_passed: confusion.goodPassed,
                 good_uncertain: confusion.goodUncertain,
@@ -103,6 +141,8 @@ struct Evaluated {
                     recall: share(Rate(events: found, trials: found + seen.badPassed))
                 )
             },
+            pixels: marks.flatMap { PixelFigures($0) },
+            boxes: marks.map { BoxFigures($0) },
             misjudged: mistakes.map(\.name),
             left_out: Dictionary(leftOut.map { ($0.name, $0.reason) }) { first, _ in first }
         )
@@ -136,12 +176,12 @@ struct Evaluated {
         return
             ([
                 "judged by  \(judge)", "", matrix, "",
-                "AUROC      " + (report.auroc.map { String(format: "%.4f", $0) } ?? "needs good and defective images"),
+                "AUROC      " + (report.auroc.map { String(format: "%.4f", $0) } ?? "none: \(report.auroc_note ?? "")"),
                 "escapes    " + percent(report.escapes),
                 "overkill   " + percent(report.overkill),
                 "time       "
                     + (report.median_ms.map { String(format: "%.1f ms an image (median)", $0) } ?? "no images"),
-            ] + (defects.isEmpty ? [] : ["by defect:"] + defects)
+            ] + (marks.map { MarkText.lines($0) } ?? []) + (defects.isEmpty ? [] : ["by defect:"] + defects)
             + (misjudged.isEmpty ? [] : ["misjudged:"] + misjudged)
             + (unread.isEmpty ? [] : ["left out:"] + unread)).joined(separator: "\n")
     }

@@ -68,19 +68,13 @@ extension RecipeCommand {
                     progress.show("\(ProgressLine.bar(Double(done) / Double(total))) \(done)/\(total) images")
                 }
                 progress.finish()
-                if let path = self.report { try write(report, to: path) }
+                if let path = self.report { try report.write(to: path) }
             } catch {
                 Terminal.complain("\(error)")
                 throw ExitStatus.wrongUse
             }
             if json { try Terminal.say(json: report) } else { Terminal.say(report.text) }
             guard report.isClean else { throw ExitStatus.problemFound }
-        }
-
-        private func write(_ report: RecipeTestReport, to path: String) throws {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            try encoder.encode(report).write(to: URL(fileURLWithPath: path), options: .atomic)
         }
     }
 

@@ -5,7 +5,7 @@ import NIOHTTP1
 import ServiceRuntime
 import Vision
 
-/// Asks the plant's console about recipes.
+/// Asks the plant's console about recipes and models.
 struct RecipeClient {
     private let console: ManagementClient
 
@@ -30,22 +30,43 @@ struct RecipeClient {
         }
     }
 
-    func list() async throws -> [RecipeWire.Row] {
+    func listing() async throws -> RecipeWire.Listing {
         let answer = try await console.send(.GET, RecipeWire.list)
-        return try JSONDecoder().decode(RecipeWire.Listing.self, from: try accepted(answer)).recipes
+        return try JSONDecoder().decode(RecipeWire.Listing.self, from: try accepted(answer))
     }
+
+    func list() async throws -> [RecipeWire.Row] { try await listing().recipes }
 
     /// The recipe whose content hash begins with `word`.
     func row(_ word: String) async throws -> RecipeWire.Row {
-        let fitting = RecipePaths.isHash(word) ? try await list().filter { $0.sha256.hasPrefix(word) } : []
-        guard let row = fitting.first, fitting.count == 1 else {
+        let rows = try await list()
+        let sha256 = try Self.one(of: rows.map(\.sha256), word, "submitted recipes", "lineledger recipe list")
+        guard let row = rows.first(where: { $0.sha256 == sha256 }) else { preconditionFailure("\(sha256): just found") }
+        return row
+    }
+
+    /// The content hash that begins with `word`, of a submitted recipe, a file that one names, or a model on record.
+    func named(_ word: String) async throws -> String {
+        let listing = try await listing()
+        let hashes = listing.recipes.flatMap { [$0.sha256] + $0.files } + listing.models.map(\.sha256)
+        return try Self.one(
+            of: hashes,
+            word,
+            "recipes, files of recipes or models",
+            "lineledger recipe list or model list"
+        )
+    }
+
+    private static func one(of hashes: [String], _ word: String, _ what: String, _ command: String) throws -> String {
+        let fitting = RecipePaths.isHash(word) ? Set(hashes.filter { $0.hasPrefix(word) }) : []
+        guard let hash = fitting.first, fitting.count == 1 else {
             throw Refusal(
                 description:
-                    "\(word): \(fitting.count) submitted recipes; expected 6 or more digits of one content hash, as "
-                    + "lineledger recipe list shows them"
+                    "\(word): \(fitting.count) \(what); expected 6 or more digits of one content hash, as \(command) shows "
+                    + "them"
             )
         }
-        return row
+        return hash
     }
 
     func content(_ sha256: String) async throws -> [UInt8] {
@@ -70,6 +91,11 @@ struct RecipeClient {
 
     func submit(_ request: RecipeWire.Request) async throws -> RecipeWire.Reply {
         try await post(RecipeWire.manage, request)
+    }
+
+    /// Puts a trained model on record.
+    func train(_ request: RecipeWire.Request) async throws -> RecipeWire.Reply {
+        try await post(RecipeWire.manageModels, request)
     }
 
     func act(_ verb: RecipeWire.Verb, on sha256: String, _ request: RecipeWire.Request) async throws -> RecipeWire.Reply

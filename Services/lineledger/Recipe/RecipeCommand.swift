@@ -124,7 +124,12 @@ struct RecipeCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "The submitted recipes of a plant and where each stands; the console must run.",
-            discussion: "Example: lineledger recipe list --plant deploy/plants/demo.yaml"
+            discussion: """
+                Column models names those files of a recipe that are models on record; column review due says when the periodic
+                review of an active recipe is due, or that it is overdue (recipes.review_days of the plant file).
+
+                Example: lineledger recipe list --plant deploy/plants/demo.yaml
+                """
         )
         @OptionGroup var plant: PlantOption
         @Flag(help: "One JSON object for each.") var json = false
@@ -136,11 +141,15 @@ struct RecipeCommand: AsyncParsableCommand {
             guard !rows.isEmpty else { return Terminal.say("no recipe was submitted") }
             let heading = [
                 "content", "recipe", "revision", "station", "stage", "active for", "by", "approved by", "test",
+                "models",
+                "review due",
             ]
             let table = rows.map { row in
                 [
                     String(row.sha256.prefix(12)), row.recipe, row.revision, row.station, row.stage.rawValue,
                     row.activeFor.joined(separator: " "), row.author, row.approver, RecipeText.test(row),
+                    row.models.isEmpty ? "-" : row.models.map { String($0.prefix(12)) }.joined(separator: " "),
+                    RecipeText.reviewDue(row),
                 ]
             }
             Terminal.say(Terminal.table([heading] + table))
@@ -169,7 +178,19 @@ enum RecipeText {
             + "\(row.reportSHA256.prefix(12))"
     }
 
+    /// When the periodic review is due; a dash for a recipe that needs none.
+    static func reviewDue(_ row: RecipeWire.Row) -> String {
+        guard let due = row.reviewDueUs else { return "-" }
+        return row.isReviewOverdue ? "OVERDUE since \(day(due))" : day(due)
+    }
+
+    /// The day of a time, in UTC.
+    static func day(_ timeUs: Int64) -> String {
+        Date(timeIntervalSince1970: Double(timeUs) / 1e6).formatted(.iso8601.year().month().day())
+    }
+
     static func said(_ reply: RecipeWire.Reply) -> String {
+        if let model = reply.model { return ModelText.said(model, isRepeated: reply.isRepeated) }
         guard let row = reply.recipe else { return "recorded" }
         let active = row.activeFor.isEmpty ? "" : " for \(row.activeFor.joined(separator: ", "))"
         return

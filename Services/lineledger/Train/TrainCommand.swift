@@ -1,36 +1,48 @@
 import ArgumentParser
 import Foundation
+import ServiceRuntime
 import Vision
 
-/// Learns a model from pictures of good parts (ML-02).
+/// Learns a model from pictures of good parts or of marked defects (ML-01, ML-02).
 struct Train: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Learn a model from good parts only; judge labelled pictures by it, beside the active model.",
+        abstract: "Learn a model from good parts or marked defects; judge pictures by it and by the active model.",
         discussion: """
             DIR holds pictures of good parts, or is a labelled folder (labels.csv, or normal/ and anomaly/) of which
-            only the good ones are learned from. The anomaly tool needs OpenVINO and a backbone (deploy/setup --neural);
-            without --tool the surface model is learned where they are missing.
+            only the good ones are learned from. With --parts or --passed the kept pictures of a plant's own parts are
+            learned from. The anomaly tool needs OpenVINO and a backbone (deploy/setup --neural); without --tool the
+            surface model is learned where they are missing.
 
-            --review MODEL learns nothing: it asks whether the good parts of DIR, lately made, still score as those did
-            that MODEL was learned from.
+            Where DIR has marked defects and no good pictures, or with --tool segmentation, a model is learned that finds
+            such defects: polygons.csv (image,class,polygon), boxes.csv (image,x1,y1,x2,y2,class) or the column mask of
+            labels.csv say where they are. Outlines teach more than boxes. It needs OpenVINO and the backbone.
 
-            Example: lineledger train --images good --output part.model --recipe part.yaml --judged labelled
+            What neither model was learned from is judged by both. The report is what `lineledger model submit` puts on
+            record with the model.
 
-            Exit code 1: more bad parts pass by the new model than by the active one, or a review found moved scores.
+            Examples: lineledger train --images good --output part.model --recipe part.yaml --judged labelled
+                      lineledger train --parts good.txt --plant plant.yaml --output new.model --judged labelled \\
+                          --compare 9c56cc51b374 --report new.train.json
+
+            Exit code 1: more bad parts pass by the new model than by the active one.
             """
     )
 
-    @Option(help: "Folder of good pictures, or labelled folder.")
-    var images: String
+    @Option(help: "Folder of good pictures, or labelled folder, perhaps with marked defects.")
+    var images: String?
+
+    @OptionGroup var choice: PartChoice
+
+    @OptionGroup var plant: PlantOption
 
     @Option(help: "Model file to write.")
-    var output: String?
+    var output: String
 
-    @Option(help: "Model file to review by the pictures.")
-    var review: String?
-
-    @Option(help: "What to learn: anomaly or surface.")
+    @Option(help: "What to learn: anomaly, surface or segmentation.")
     var tool: LearnedTool.Kind?
+
+    @Option(help: "With marked defects: column of labels.csv or images.csv that names what pictures have in common.")
+    var group: String?
 
     @Option(help: "Draft recipe to write in the model's folder or above it.")
     var recipe: String?
@@ -38,31 +50,35 @@ struct Train: AsyncParsableCommand {
     @Option(help: "Labelled folder to judge by the new model; pictures learned from are left out.")
     var judged: String?
 
-    @Option(name: .customLong("compare"), help: "Active model file: it judges the same pictures.")
+    @Option(
+        name: .customLong("compare"),
+        help: "Active model, to judge the same pictures: its file, or its content hash (6 digits or more) at the plant."
+    )
     var active: String?
+
+    @Option(help: "Where to write the report.")
+    var report: String?
 
     @Flag(help: "One JSON object on standard output.")
     var json = false
 
     func validate() throws {
-        guard (output == nil) != (review == nil) else {
-            throw ValidationError("expected --output MODEL to learn, or --review MODEL to review; one of them")
+        guard (images != nil) != choice.isGiven else {
+            throw ValidationError("expected --images, --parts or --passed: what to learn from; one of them")
         }
-        if review != nil, tool != nil || recipe != nil || judged != nil {
-            throw ValidationError("--review learns nothing: it takes --images and --json only")
+        if tool == .segmentation, images == nil {
+            throw ValidationError("--tool segmentation needs --images: a folder with marked defects")
         }
         if active != nil, judged == nil {
             throw ValidationError("--compare needs --judged: a labelled folder that both models judge")
         }
         if let recipe, modelFile(besideRecipe: recipe) == nil {
-            throw ValidationError(
-                "--recipe \(recipe): the model \(output ?? "") must lie in the recipe's folder or below it"
-            )
+            throw ValidationError("--recipe \(recipe): the model \(output) must lie in the recipe's folder or below it")
         }
     }
 
     func run() async throws {
-        if tool == .anomaly {
+        if tool == .anomaly || tool == .segmentation {
             do {
                 _ = try FeatureBackbone.installed()
             } catch {
@@ -70,107 +86,105 @@ struct Train: AsyncParsableCommand {
                 throw ExitStatus.unreachable
             }
         }
+        let found: TrainingReport
         do {
-            if let output {
-                try finish(try train(writing: output))
-            } else if let review {
-                try finish(try reviewed(review))
-            }
+            found = try train(comparedWith: try await activeModel())
         } catch let code as ExitCode {
             throw code
         } catch {
             Terminal.complain("\(error)")
             throw ExitStatus.wrongUse
         }
+        if json { try Terminal.say(json: found) } else { Terminal.say(found.text) }
+        if found.passesMore { throw ExitStatus.problemFound }
     }
 
-    private func finish(_ report: some LearningReport) throws {
-        if json {
-            try Terminal.say(json: report)
-        } else {
-            Terminal.say(report.text)
-        }
-        if report.isProblem { throw ExitStatus.problemFound }
-    }
-
-    private func train(writing output: String) throws -> TrainReport {
-        let pictures = try goodPictures()
-        var progress = ProgressLine()
+    private func train(comparedWith active: LearnedTool?) throws -> TrainingReport {
         let start = ContinuousClock.now
-        let learned = try LearnedTool.learn(from: pictures, kind: tool) { share in
-            progress.show("\(ProgressLine.bar(share)) learning from \(pictures.count) pictures")
-        }
+        let (learned, strata) = try learned()
         let seconds = start.duration(to: .now) / .seconds(1)
-        progress.finish()
         if let remark = learned.remark { Terminal.complain("surface model instead of the anomaly tool: \(remark)") }
-        let model = learned.encoded()
-        try Files.writeAtomically(model, to: output)
+        try Files.writeAtomically(learned.encoded(), to: output)
         if let recipe, let file = modelFile(besideRecipe: recipe) {
             let id = ((recipe as NSString).lastPathComponent as NSString).deletingPathExtension
             let draft = learned.draftRecipe(id: id, station: "to be named", product: "to be named", modelFile: file)
             try Files.writeAtomically(Array(draft.utf8), to: recipe)
         }
-        return TrainReport(
+        let found = TrainingReport(
             learned,
-            model: (output, hexSHA256(model), model.count),
+            model: (output as NSString).lastPathComponent,
             recipe: recipe,
+            strata: strata,
             seconds: seconds,
-            comparison: try judged.map { try compare(learned, on: $0) }
+            judged: try judged.map { try compare(learned, with: active, on: $0) }
         )
+        if let report { try found.write(to: report) }
+        return found
     }
 
-    private func reviewed(_ path: String) throws -> ReviewReport {
-        let learned = try LearnedTool.load(path: path)
-        guard !learned.goodScores.isEmpty else {
-            throw LearnError("\(path): a \(learned.kind) model keeps no scores to review; anomaly models do")
+    /// From marked defects where they are asked for, or where they are there and too few good parts; with the production
+    /// contexts that the pictures cover.
+    private func learned() throws -> (LearnedTool, strata: [String]) {
+        let mayBeMarked = tool == nil || tool == .segmentation
+        if let images, mayBeMarked, let labelled = try LabelledFolder.find(images, group: group) {
+            let good = labelled.items.count { !$0.isBad }
+            if tool == .segmentation || (labelled.hasMarks && good < LearnedTool.minPictures) {
+                return (try MarkedLearning.learn(from: labelled), [])
+            }
         }
-        let known = Set(learned.sources.map(\.pixelsSHA256))
-        let judge = learned.judge()
-        let pictures = try goodPictures()
+        let (pictures, strata) = try goodPictures()
         var progress = ProgressLine()
-        var scores: [Double] = []
-        for (index, training) in pictures.enumerated() {
-            let share = Double(index) / Double(pictures.count)
-            progress.show("\(ProgressLine.bar(share)) judging \(index)/\(pictures.count) pictures")
-            let picture = try training.load()
-            guard !known.contains(picture.sha256) else { continue }
-            scores.append(try judge.judge(picture, sourceName: training.name).score)
+        let learned = try LearnedTool.learn(from: pictures, kind: tool) { share in
+            progress.show("\(ProgressLine.bar(share)) learning from \(pictures.count) pictures")
         }
         progress.finish()
-        let review = ScoreReview(learned: learned.goodScores, recent: scores)
-        return ReviewReport(review, model: path, learned: learned.goodScores.count, recent: scores.count)
+        return (learned, strata)
     }
 
-    /// In natural order of names.
-    private func goodPictures() throws -> [TrainingPicture] {
-        if Files.exists("\(images)/labels.csv") || Files.isFolder("\(images)/normal") {
-            let labelled = try LabelledFolder.read(images)
-            return labelled.items.filter { !$0.isBad }.map { Self.picture($0.name, at: labelled.path(of: $0)) }
+    /// In natural order of names, or the order of the parts; with the contexts that they cover.
+    private func goodPictures() throws -> ([TrainingPicture], strata: [String]) {
+        if let images { return (try TrainingPicture.good(in: images), []) }
+        let parts = try PlantParts(choice, of: try plant.load())
+        if parts.lossy > 0 {
+            Terminal.complain(
+                "\(parts.lossy) of \(parts.pictures.count) pictures are kept with loss: what is learned from is not bit "
+                    + "for bit what was judged"
+            )
         }
-        return try Files.names(in: images, atMost: LabelledFolder.maxPictures).filter(LabelledFolder.isPicture)
-            .map { Self.picture($0, at: "\(images)/\($0)") }
+        return (parts.pictures, parts.strata)
     }
 
-    private static func picture(_ name: String, at path: String) -> TrainingPicture {
-        TrainingPicture(name: name) { try PictureCodec.load(path: path) }
+    /// The active model: a file, or content of the plant.
+    private func activeModel() async throws -> LearnedTool? {
+        guard let active else { return nil }
+        if Files.exists(active) || !RecipePaths.isHash(active) { return try LearnedTool.load(path: active) }
+        let bytes = try await RecipeClient.run(try plant.load()) { client in
+            try await client.content(try await client.named(active))
+        }
+        return try LearnedTool.load(bytes, name: "content \(active)")
     }
 
-    private func compare(_ learned: LearnedTool, on folder: String) throws -> TrainReport.Judged {
+    private func compare(
+        _ learned: LearnedTool,
+        with active: LearnedTool?,
+        on folder: String
+    ) throws -> TrainingReport.Judged {
         let labelled = try LabelledFolder.read(folder)
-        let known = Set(learned.sources.map(\.pixelsSHA256))
-        let candidate = learned.judge()
-        let activeJudge = try active.map { try LearnedTool.load(path: $0).judge() }
+        let known = Set((learned.sources + (active?.sources ?? [])).map(\.pixelsSHA256))
+        let (candidate, activeJudge) = (learned.judge(), active?.judge())
         var progress = ProgressLine()
         var pairs: [ModelComparison.Pair] = []
-        var left = 0
+        var (list, left) = ("", 0)
         for (index, item) in labelled.items.enumerated() {
             let share = Double(index) / Double(labelled.items.count)
             progress.show("\(ProgressLine.bar(share)) judging \(index)/\(labelled.items.count) pictures")
             let picture = try PictureCodec.load(path: labelled.path(of: item))
-            guard !known.contains(picture.sha256) else {
+            let sha256 = picture.sha256
+            guard !known.contains(sha256) else {
                 left += 1
                 continue
             }
+            list += "\(sha256)  \(item.isBad ? "anomaly" : "normal")  \(item.name)\n"
             pairs.append(
                 .init(
                     name: item.name,
@@ -181,7 +195,15 @@ struct Train: AsyncParsableCommand {
             )
         }
         progress.finish()
-        return TrainReport.Judged(ModelComparison(pairs), leftOut: left)
+        guard !pairs.isEmpty else {
+            throw LearnError("\(folder): all \(left) pictures were learned from; expected others")
+        }
+        return TrainingReport.Judged(
+            ModelComparison(pairs),
+            list: list,
+            leftOut: left,
+            activeSHA256: active.map { hexSHA256($0.encoded()) }
+        )
     }
 
     /// Where the model lies from the recipe's folder; nil where it does not lie below it.
@@ -189,9 +211,44 @@ struct Train: AsyncParsableCommand {
         func absolute(_ path: String) -> String { URL(filePath: path).standardizedFileURL.path() }
         let folder = (absolute(recipe) as NSString).deletingLastPathComponent
         let prefix = folder.hasSuffix("/") ? folder : folder + "/"
-        let model = absolute(output ?? "")
+        let model = absolute(output)
         return model.hasPrefix(prefix) ? String(model.dropFirst(prefix.count)) : nil
     }
 }
 
 extension LearnedTool.Kind: ExpressibleByArgument {}
+
+extension LabelledFolder {
+    /// nil where the folder just holds pictures.
+    static func find(_ folder: String, group: String? = nil) throws -> LabelledFolder? {
+        let isLabelled = ["labels.csv", "polygons.csv", "boxes.csv"].contains { Files.exists("\(folder)/\($0)") }
+        return isLabelled || Files.isFolder("\(folder)/normal") ? try read(folder, group: group) : nil
+    }
+}
+
+extension TrainingPicture {
+    /// The pictures of a folder, of a labelled one the good ones; in natural order of names.
+    static func good(in folder: String) throws -> [TrainingPicture] {
+        if let labelled = try LabelledFolder.find(folder) {
+            return labelled.items.filter { !$0.isBad }.map { Self.picture($0.name, at: labelled.path(of: $0)) }
+        }
+        return try Files.names(in: folder, atMost: LabelledFolder.maxPictures).filter(LabelledFolder.isPicture)
+            .map { Self.picture($0, at: "\(folder)/\($0)") }
+    }
+
+    private static func picture(_ name: String, at path: String) -> TrainingPicture {
+        TrainingPicture(name: name) { try PictureCodec.load(path: path) }
+    }
+}
+
+extension Encodable {
+    /// As a report is kept: JSON with sorted keys.
+    func reportBytes() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self))
+    }
+
+    /// Writes the report, whole or not at all.
+    func write(to path: String) throws { try Files.writeAtomically(try reportBytes(), to: path) }
+}

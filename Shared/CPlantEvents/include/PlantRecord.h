@@ -29,6 +29,7 @@ typedef enum {
     PLANT_MATERIALS,
     PLANT_DELIVERIES,
     PLANT_ALARMS,
+    PLANT_DECISIONS,
 } PlantTopic;
 
 /// What all records have in common; the events are of the topic's own type.

@@ -39,6 +39,8 @@ typedef struct Plant__DeliveryConfirmed Plant__DeliveryConfirmed;
 typedef struct Plant__PartsCounted Plant__PartsCounted;
 typedef struct Plant__AlarmRecord Plant__AlarmRecord;
 typedef struct Plant__AlarmRecord__Event Plant__AlarmRecord__Event;
+typedef struct Plant__DecisionRecord Plant__DecisionRecord;
+typedef struct Plant__DecisionRecord__Event Plant__DecisionRecord__Event;
 
 
 /* --- enums --- */
@@ -557,6 +559,117 @@ struct  Plant__AlarmRecord
     , NULL, 0,NULL }
 
 
+typedef enum {
+  PLANT__DECISION_RECORD__EVENT__KIND__NOT_SET = 0,
+  PLANT__DECISION_RECORD__EVENT__KIND_WRITER_TOOK_OVER_MESSAGE = 1,
+  PLANT__DECISION_RECORD__EVENT__KIND_HOLD_PLACEMENT_ORDERED_MESSAGE = 2,
+  PLANT__DECISION_RECORD__EVENT__KIND_HOLD_RELEASED_MESSAGE = 3,
+  PLANT__DECISION_RECORD__EVENT__KIND_DISPOSITION_DECIDED_MESSAGE = 4,
+  PLANT__DECISION_RECORD__EVENT__KIND_VERDICT_OVERRIDDEN_MESSAGE = 5,
+  PLANT__DECISION_RECORD__EVENT__KIND_PICTURE_LABELLED_MESSAGE = 6,
+  PLANT__DECISION_RECORD__EVENT__KIND_RECORD_CORRECTED_MESSAGE = 7,
+  PLANT__DECISION_RECORD__EVENT__KIND_ORDER_ENTERED_MESSAGE = 8,
+  PLANT__DECISION_RECORD__EVENT__KIND_ORDER_ENDED_MESSAGE = 9,
+  PLANT__DECISION_RECORD__EVENT__KIND_CHANGEOVER_CONFIRMED_MESSAGE = 10,
+  PLANT__DECISION_RECORD__EVENT__KIND_STOP_CLEARANCE_ORDERED_MESSAGE = 11,
+  PLANT__DECISION_RECORD__EVENT__KIND_RECIPE_SUBMITTED_MESSAGE = 12,
+  PLANT__DECISION_RECORD__EVENT__KIND_RECIPE_TESTED_MESSAGE = 13,
+  PLANT__DECISION_RECORD__EVENT__KIND_RECIPE_APPROVED_MESSAGE = 14,
+  PLANT__DECISION_RECORD__EVENT__KIND_RECIPE_RETURNED_MESSAGE = 15,
+  PLANT__DECISION_RECORD__EVENT__KIND_RECIPE_RELEASED_MESSAGE = 16,
+  PLANT__DECISION_RECORD__EVENT__KIND_RECIPE_RETIRED_MESSAGE = 17,
+  PLANT__DECISION_RECORD__EVENT__KIND_CONTROL_PLAN_APPROVED_MESSAGE = 18,
+  PLANT__DECISION_RECORD__EVENT__KIND_CAPABILITY_STUDY_APPROVED_MESSAGE = 19,
+  PLANT__DECISION_RECORD__EVENT__KIND_MODEL_TRAINED_MESSAGE = 20,
+  PLANT__DECISION_RECORD__EVENT__KIND_MODEL_APPROVED_MESSAGE = 21,
+  PLANT__DECISION_RECORD__EVENT__KIND_PERFORMANCE_REVIEWED_MESSAGE = 22,
+  PLANT__DECISION_RECORD__EVENT__KIND_AUTO_REJECT_UNLOCKED_MESSAGE = 23,
+  PLANT__DECISION_RECORD__EVENT__KIND_AUTO_REJECT_LOCKED_MESSAGE = 24,
+  PLANT__DECISION_RECORD__EVENT__KIND_BYPASS_APPROVED_MESSAGE = 25,
+  PLANT__DECISION_RECORD__EVENT__KIND_ALARM_ACKNOWLEDGED_MESSAGE = 26,
+  PLANT__DECISION_RECORD__EVENT__KIND_ALARM_SHELVED_MESSAGE = 27,
+  PLANT__DECISION_RECORD__EVENT__KIND_ALARM_UNSHELVING_ORDERED_MESSAGE = 28,
+  PLANT__DECISION_RECORD__EVENT__KIND_ALARM_REMOVED_FROM_SERVICE_MESSAGE = 29,
+  PLANT__DECISION_RECORD__EVENT__KIND_ALARM_RETURNED_TO_SERVICE_MESSAGE = 30,
+  PLANT__DECISION_RECORD__EVENT__KIND_DELIVERY_REDRIVE_REQUESTED_MESSAGE = 31,
+  PLANT__DECISION_RECORD__EVENT__KIND_DELIVERY_SKIP_REQUESTED_MESSAGE = 32,
+  PLANT__DECISION_RECORD__EVENT__KIND_REDRIVE_REQUESTED_MESSAGE = 33,
+  PLANT__DECISION_RECORD__EVENT__KIND_DISCARD_REQUESTED_MESSAGE = 34,
+  PLANT__DECISION_RECORD__EVENT__KIND_LEGAL_HOLD_PLACED_MESSAGE = 35,
+  PLANT__DECISION_RECORD__EVENT__KIND_LEGAL_HOLD_LIFTED_MESSAGE = 36,
+  PLANT__DECISION_RECORD__EVENT__KIND_RECALL_OPENED_MESSAGE = 37,
+  PLANT__DECISION_RECORD__EVENT__KIND_RECALL_CLOSED_MESSAGE = 38,
+  PLANT__DECISION_RECORD__EVENT__KIND_AUDIT_TRAIL_REVIEWED_MESSAGE = 39,
+  PLANT__DECISION_RECORD__EVENT__KIND_ACCEPTANCE_REPORT_SIGNED_MESSAGE = 40,
+  PLANT__DECISION_RECORD__EVENT__KIND_SETTINGS_CHANGED_MESSAGE = 41
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(PLANT__DECISION_RECORD__EVENT__KIND__CASE)
+} Plant__DecisionRecord__Event__KindCase;
+
+struct  Plant__DecisionRecord__Event
+{
+  ProtobufCMessage base;
+  Plant__DecisionRecord__Event__KindCase kind_case;
+  union {
+    ProtobufCBinaryData writer_took_over_message;
+    ProtobufCBinaryData hold_placement_ordered_message;
+    ProtobufCBinaryData hold_released_message;
+    ProtobufCBinaryData disposition_decided_message;
+    ProtobufCBinaryData verdict_overridden_message;
+    ProtobufCBinaryData picture_labelled_message;
+    ProtobufCBinaryData record_corrected_message;
+    ProtobufCBinaryData order_entered_message;
+    ProtobufCBinaryData order_ended_message;
+    ProtobufCBinaryData changeover_confirmed_message;
+    ProtobufCBinaryData stop_clearance_ordered_message;
+    ProtobufCBinaryData recipe_submitted_message;
+    ProtobufCBinaryData recipe_tested_message;
+    ProtobufCBinaryData recipe_approved_message;
+    ProtobufCBinaryData recipe_returned_message;
+    ProtobufCBinaryData recipe_released_message;
+    ProtobufCBinaryData recipe_retired_message;
+    ProtobufCBinaryData control_plan_approved_message;
+    ProtobufCBinaryData capability_study_approved_message;
+    ProtobufCBinaryData model_trained_message;
+    ProtobufCBinaryData model_approved_message;
+    ProtobufCBinaryData performance_reviewed_message;
+    ProtobufCBinaryData auto_reject_unlocked_message;
+    ProtobufCBinaryData auto_reject_locked_message;
+    ProtobufCBinaryData bypass_approved_message;
+    ProtobufCBinaryData alarm_acknowledged_message;
+    ProtobufCBinaryData alarm_shelved_message;
+    ProtobufCBinaryData alarm_unshelving_ordered_message;
+    ProtobufCBinaryData alarm_removed_from_service_message;
+    ProtobufCBinaryData alarm_returned_to_service_message;
+    ProtobufCBinaryData delivery_redrive_requested_message;
+    ProtobufCBinaryData delivery_skip_requested_message;
+    ProtobufCBinaryData redrive_requested_message;
+    ProtobufCBinaryData discard_requested_message;
+    ProtobufCBinaryData legal_hold_placed_message;
+    ProtobufCBinaryData legal_hold_lifted_message;
+    ProtobufCBinaryData recall_opened_message;
+    ProtobufCBinaryData recall_closed_message;
+    ProtobufCBinaryData audit_trail_reviewed_message;
+    ProtobufCBinaryData acceptance_report_signed_message;
+    ProtobufCBinaryData settings_changed_message;
+  };
+};
+#define PLANT__DECISION_RECORD__EVENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&plant__decision_record__event__descriptor) \
+    , PLANT__DECISION_RECORD__EVENT__KIND__NOT_SET, {0} }
+
+
+struct  Plant__DecisionRecord
+{
+  ProtobufCMessage base;
+  Plant__Meta *meta;
+  size_t n_events;
+  Plant__DecisionRecord__Event **events;
+};
+#define PLANT__DECISION_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&plant__decision_record__descriptor) \
+    , NULL, 0,NULL }
+
+
 /* Plant__Origin methods */
 void   plant__origin__init
                      (Plant__Origin         *message);
@@ -917,6 +1030,28 @@ Plant__AlarmRecord *
 void   plant__alarm_record__free_unpacked
                      (Plant__AlarmRecord *message,
                       ProtobufCAllocator *allocator);
+/* Plant__DecisionRecord__Event methods */
+void   plant__decision_record__event__init
+                     (Plant__DecisionRecord__Event         *message);
+/* Plant__DecisionRecord methods */
+void   plant__decision_record__init
+                     (Plant__DecisionRecord         *message);
+size_t plant__decision_record__get_packed_size
+                     (const Plant__DecisionRecord   *message);
+size_t plant__decision_record__pack
+                     (const Plant__DecisionRecord   *message,
+                      uint8_t             *out);
+size_t plant__decision_record__pack_to_buffer
+                     (const Plant__DecisionRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Plant__DecisionRecord *
+       plant__decision_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   plant__decision_record__free_unpacked
+                     (Plant__DecisionRecord *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Plant__Origin_Closure)
@@ -991,6 +1126,12 @@ typedef void (*Plant__AlarmRecord__Event_Closure)
 typedef void (*Plant__AlarmRecord_Closure)
                  (const Plant__AlarmRecord *message,
                   void *closure_data);
+typedef void (*Plant__DecisionRecord__Event_Closure)
+                 (const Plant__DecisionRecord__Event *message,
+                  void *closure_data);
+typedef void (*Plant__DecisionRecord_Closure)
+                 (const Plant__DecisionRecord *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1023,6 +1164,8 @@ extern const ProtobufCMessageDescriptor plant__delivery_confirmed__descriptor;
 extern const ProtobufCMessageDescriptor plant__parts_counted__descriptor;
 extern const ProtobufCMessageDescriptor plant__alarm_record__descriptor;
 extern const ProtobufCMessageDescriptor plant__alarm_record__event__descriptor;
+extern const ProtobufCMessageDescriptor plant__decision_record__descriptor;
+extern const ProtobufCMessageDescriptor plant__decision_record__event__descriptor;
 
 PROTOBUF_C__END_DECLS
 

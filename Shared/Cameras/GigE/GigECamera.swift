@@ -223,8 +223,9 @@ package final class GigECamera: Camera {
 
     private static func shot(_ frame: AravisFrame, _ countsByChunk: Bool, _ maker: PictureMaker) -> Shot {
         let chunk = countsByChunk ? frame.chunk("ChunkFrameID").map(UInt64.init(bitPattern:)) : nil
-        let number = chunk ?? frame.blockID
-        let name = "frame-\(number)"
+        // Block id 0 is reserved (GigE Vision's streaming protocol): a frame of which not one packet came has it.
+        let number = chunk ?? (frame.blockID == 0 ? nil : frame.blockID)
+        let name = number.map { "frame-\($0)" } ?? "frame without number"
         return Shot(
             picture: picture(frame, name, maker),
             sourceName: name,

@@ -1507,46 +1507,138 @@ package nonisolated struct CapabilityStudyApproved: Sendable {
 
 /// A model was trained; what went into it is named (ML-01, ML-02, ML-03).
 /// Example: act { person_id: "p-9" role: "vision-engineer" } model_sha256: "aa10ff02..."
-/// training_set_sha256: "be12ff01..." test_set_sha256: "c0de0001..." pictures: 4200 strata: "variant A"
-/// report_sha256: "77af778b..."
-package nonisolated struct ModelTrained: Sendable {
+/// training_set_sha256: "be12ff01..." test_set_sha256: "c0de0001..." pictures: 4200 strata: "PCB-7, vision-1, early"
+/// report_sha256: "77af778b..." tool: "anomaly" figures { good: 40 bad: 20 escapes: 0 overkills: 1 auroc: 0.998 }
+/// active_sha256: "bb20ff02..." active_figures { good: 40 bad: 20 escapes: 1 overkills: 3 auroc: 0.981 }
+package nonisolated struct ModelTrained: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Who trained.
   package var act: HumanAct {
-    get {_act ?? HumanAct()}
-    set {_act = newValue}
+    get {_storage._act ?? HumanAct()}
+    set {_uniqueStorage()._act = newValue}
   }
   /// Returns true if `act` has been explicitly set.
-  package var hasAct: Bool {self._act != nil}
+  package var hasAct: Bool {_storage._act != nil}
   /// Clears the value of `act`. Subsequent reads from it will return its default value.
-  package mutating func clearAct() {self._act = nil}
+  package mutating func clearAct() {_uniqueStorage()._act = nil}
 
   /// SHA-256 over the model file, lower-case hexadecimal.
-  package var modelSha256: String = String()
+  package var modelSha256: String {
+    get {_storage._modelSha256}
+    set {_uniqueStorage()._modelSha256 = newValue}
+  }
 
   /// SHA-256 over the list of training pictures and labels.
-  package var trainingSetSha256: String = String()
+  package var trainingSetSha256: String {
+    get {_storage._trainingSetSha256}
+    set {_uniqueStorage()._trainingSetSha256 = newValue}
+  }
 
   /// SHA-256 over the list of test pictures and labels, disjoint from training.
-  package var testSetSha256: String = String()
+  package var testSetSha256: String {
+    get {_storage._testSetSha256}
+    set {_uniqueStorage()._testSetSha256 = newValue}
+  }
 
   /// Training pictures.
-  package var pictures: UInt64 = 0
+  package var pictures: UInt64 {
+    get {_storage._pictures}
+    set {_uniqueStorage()._pictures = newValue}
+  }
 
   /// Production contexts that the set covers.
-  package var strata: [String] = []
+  package var strata: [String] {
+    get {_storage._strata}
+    set {_uniqueStorage()._strata = newValue}
+  }
 
   /// SHA-256 over the report, lower-case hexadecimal.
-  package var reportSha256: String = String()
+  package var reportSha256: String {
+    get {_storage._reportSha256}
+    set {_uniqueStorage()._reportSha256 = newValue}
+  }
+
+  /// What was learned; example "anomaly", "surface".
+  package var tool: String {
+    get {_storage._tool}
+    set {_uniqueStorage()._tool = newValue}
+  }
+
+  /// SHA-256 over the network whose features it uses, lower-case hexadecimal; empty where it uses none.
+  package var backboneSha256: String {
+    get {_storage._backboneSha256}
+    set {_uniqueStorage()._backboneSha256 = newValue}
+  }
+
+  /// How it judged the test pictures; absent where there were none.
+  package var figures: ModelFigures {
+    get {_storage._figures ?? ModelFigures()}
+    set {_uniqueStorage()._figures = newValue}
+  }
+  /// Returns true if `figures` has been explicitly set.
+  package var hasFigures: Bool {_storage._figures != nil}
+  /// Clears the value of `figures`. Subsequent reads from it will return its default value.
+  package mutating func clearFigures() {_uniqueStorage()._figures = nil}
+
+  /// Content hash of the active model that judged the same test pictures; empty where there was none.
+  package var activeSha256: String {
+    get {_storage._activeSha256}
+    set {_uniqueStorage()._activeSha256 = newValue}
+  }
+
+  /// How that one judged them; absent where there was none.
+  package var activeFigures: ModelFigures {
+    get {_storage._activeFigures ?? ModelFigures()}
+    set {_uniqueStorage()._activeFigures = newValue}
+  }
+  /// Returns true if `activeFigures` has been explicitly set.
+  package var hasActiveFigures: Bool {_storage._activeFigures != nil}
+  /// Clears the value of `activeFigures`. Subsequent reads from it will return its default value.
+  package mutating func clearActiveFigures() {_uniqueStorage()._activeFigures = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _act: HumanAct? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// How a model judged labelled pictures (ML-02).
+package nonisolated struct ModelFigures: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Good pictures.
+  package var good: UInt32 = 0
+
+  /// Bad pictures.
+  package var bad: UInt32 = 0
+
+  /// Bad ones that passed.
+  package var escapes: UInt32 = 0
+
+  /// Good ones that failed.
+  package var overkills: UInt32 = 0
+
+  /// Area under the receiver operating characteristic, 0 to 1; absent where good or bad pictures are missing.
+  package var auroc: Double {
+    get {_auroc ?? 0}
+    set {_auroc = newValue}
+  }
+  /// Returns true if `auroc` has been explicitly set.
+  package var hasAuroc: Bool {self._auroc != nil}
+  /// Clears the value of `auroc`. Subsequent reads from it will return its default value.
+  package mutating func clearAuroc() {self._auroc = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _auroc: Double? = nil
 }
 
 /// A trained model may be named by recipes (ML-02).
@@ -2018,7 +2110,7 @@ package nonisolated struct DiscardRequested: Sendable {
   fileprivate var _parked: Origin? = nil
 }
 
-/// Records and pictures of a subject must not expire (TRC-16).
+/// Records and pictures of the subjects must not expire, for a lawsuit, a complaint or an audit (TRC-16).
 /// Example: act { person_id: "p-50" role: "legal" reason: "case 12" } legal_hold_id: "LH-2" subject_ids: "B-117"
 package nonisolated struct LegalHoldPlaced: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -2038,7 +2130,8 @@ package nonisolated struct LegalHoldPlaced: Sendable {
   /// The legal hold.
   package var legalHoldID: String = String()
 
-  /// Parts, lots, orders or persons it covers.
+  /// What it covers, whatever kind of thing has the id: parts by serial number or trigger, batches, material lots, orders,
+  /// customer orders, stations, lines, persons.
   package var subjectIds: [String] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -4305,7 +4398,154 @@ nonisolated extension CapabilityStudyApproved: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension ModelTrained: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ModelTrained"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}model_sha256\0\u{3}training_set_sha256\0\u{3}test_set_sha256\0\u{1}pictures\0\u{1}strata\0\u{3}report_sha256\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}model_sha256\0\u{3}training_set_sha256\0\u{3}test_set_sha256\0\u{1}pictures\0\u{1}strata\0\u{3}report_sha256\0\u{1}tool\0\u{3}backbone_sha256\0\u{1}figures\0\u{3}active_sha256\0\u{3}active_figures\0")
+
+  fileprivate class _StorageClass {
+    var _act: HumanAct? = nil
+    var _modelSha256: String = String()
+    var _trainingSetSha256: String = String()
+    var _testSetSha256: String = String()
+    var _pictures: UInt64 = 0
+    var _strata: [String] = []
+    var _reportSha256: String = String()
+    var _tool: String = String()
+    var _backboneSha256: String = String()
+    var _figures: ModelFigures? = nil
+    var _activeSha256: String = String()
+    var _activeFigures: ModelFigures? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _act = source._act
+      _modelSha256 = source._modelSha256
+      _trainingSetSha256 = source._trainingSetSha256
+      _testSetSha256 = source._testSetSha256
+      _pictures = source._pictures
+      _strata = source._strata
+      _reportSha256 = source._reportSha256
+      _tool = source._tool
+      _backboneSha256 = source._backboneSha256
+      _figures = source._figures
+      _activeSha256 = source._activeSha256
+      _activeFigures = source._activeFigures
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._act) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._modelSha256) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._trainingSetSha256) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._testSetSha256) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._pictures) }()
+        case 6: try { try decoder.decodeRepeatedStringField(value: &_storage._strata) }()
+        case 7: try { try decoder.decodeSingularStringField(value: &_storage._reportSha256) }()
+        case 8: try { try decoder.decodeSingularStringField(value: &_storage._tool) }()
+        case 9: try { try decoder.decodeSingularStringField(value: &_storage._backboneSha256) }()
+        case 10: try { try decoder.decodeSingularMessageField(value: &_storage._figures) }()
+        case 11: try { try decoder.decodeSingularStringField(value: &_storage._activeSha256) }()
+        case 12: try { try decoder.decodeSingularMessageField(value: &_storage._activeFigures) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._act {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._modelSha256.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._modelSha256, fieldNumber: 2)
+      }
+      if !_storage._trainingSetSha256.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._trainingSetSha256, fieldNumber: 3)
+      }
+      if !_storage._testSetSha256.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._testSetSha256, fieldNumber: 4)
+      }
+      if _storage._pictures != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._pictures, fieldNumber: 5)
+      }
+      if !_storage._strata.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._strata, fieldNumber: 6)
+      }
+      if !_storage._reportSha256.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._reportSha256, fieldNumber: 7)
+      }
+      if !_storage._tool.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._tool, fieldNumber: 8)
+      }
+      if !_storage._backboneSha256.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._backboneSha256, fieldNumber: 9)
+      }
+      try { if let v = _storage._figures {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+      } }()
+      if !_storage._activeSha256.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._activeSha256, fieldNumber: 11)
+      }
+      try { if let v = _storage._activeFigures {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ModelTrained, rhs: ModelTrained) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._act != rhs_storage._act {return false}
+        if _storage._modelSha256 != rhs_storage._modelSha256 {return false}
+        if _storage._trainingSetSha256 != rhs_storage._trainingSetSha256 {return false}
+        if _storage._testSetSha256 != rhs_storage._testSetSha256 {return false}
+        if _storage._pictures != rhs_storage._pictures {return false}
+        if _storage._strata != rhs_storage._strata {return false}
+        if _storage._reportSha256 != rhs_storage._reportSha256 {return false}
+        if _storage._tool != rhs_storage._tool {return false}
+        if _storage._backboneSha256 != rhs_storage._backboneSha256 {return false}
+        if _storage._figures != rhs_storage._figures {return false}
+        if _storage._activeSha256 != rhs_storage._activeSha256 {return false}
+        if _storage._activeFigures != rhs_storage._activeFigures {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ModelFigures: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ModelFigures"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}good\0\u{1}bad\0\u{1}escapes\0\u{1}overkills\0\u{1}auroc\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4313,13 +4553,11 @@ nonisolated extension ModelTrained: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._act) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.modelSha256) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.trainingSetSha256) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self.testSetSha256) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.pictures) }()
-      case 6: try { try decoder.decodeRepeatedStringField(value: &self.strata) }()
-      case 7: try { try decoder.decodeSingularStringField(value: &self.reportSha256) }()
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.good) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.bad) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.escapes) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.overkills) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self._auroc) }()
       default: break
       }
     }
@@ -4330,38 +4568,30 @@ nonisolated extension ModelTrained: SwiftProtobuf.Message, SwiftProtobuf._Messag
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._act {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    if self.good != 0 {
+      try visitor.visitSingularUInt32Field(value: self.good, fieldNumber: 1)
+    }
+    if self.bad != 0 {
+      try visitor.visitSingularUInt32Field(value: self.bad, fieldNumber: 2)
+    }
+    if self.escapes != 0 {
+      try visitor.visitSingularUInt32Field(value: self.escapes, fieldNumber: 3)
+    }
+    if self.overkills != 0 {
+      try visitor.visitSingularUInt32Field(value: self.overkills, fieldNumber: 4)
+    }
+    try { if let v = self._auroc {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 5)
     } }()
-    if !self.modelSha256.isEmpty {
-      try visitor.visitSingularStringField(value: self.modelSha256, fieldNumber: 2)
-    }
-    if !self.trainingSetSha256.isEmpty {
-      try visitor.visitSingularStringField(value: self.trainingSetSha256, fieldNumber: 3)
-    }
-    if !self.testSetSha256.isEmpty {
-      try visitor.visitSingularStringField(value: self.testSetSha256, fieldNumber: 4)
-    }
-    if self.pictures != 0 {
-      try visitor.visitSingularUInt64Field(value: self.pictures, fieldNumber: 5)
-    }
-    if !self.strata.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.strata, fieldNumber: 6)
-    }
-    if !self.reportSha256.isEmpty {
-      try visitor.visitSingularStringField(value: self.reportSha256, fieldNumber: 7)
-    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: ModelTrained, rhs: ModelTrained) -> Bool {
-    if lhs._act != rhs._act {return false}
-    if lhs.modelSha256 != rhs.modelSha256 {return false}
-    if lhs.trainingSetSha256 != rhs.trainingSetSha256 {return false}
-    if lhs.testSetSha256 != rhs.testSetSha256 {return false}
-    if lhs.pictures != rhs.pictures {return false}
-    if lhs.strata != rhs.strata {return false}
-    if lhs.reportSha256 != rhs.reportSha256 {return false}
+  package static func ==(lhs: ModelFigures, rhs: ModelFigures) -> Bool {
+    if lhs.good != rhs.good {return false}
+    if lhs.bad != rhs.bad {return false}
+    if lhs.escapes != rhs.escapes {return false}
+    if lhs.overkills != rhs.overkills {return false}
+    if lhs._auroc != rhs._auroc {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -17,6 +17,8 @@ final class CaptureProcess: SimProcess {
     private var isSettled = false
     private var isOpened = false
     private var ended: Set<String> = []
+    /// A camera came back: the first trigger waits until its session is durable.
+    private var isReopening = false
 
     init(_ world: World, _ role: Role, instance: String, host: Int) {
         self.world = world
@@ -39,6 +41,11 @@ final class CaptureProcess: SimProcess {
         guard decider.isReady else { return try decider.stepTakeover() }
         guard isSettled else { return settle() }
         guard isOpened else { return try open() }
+        guard !isReopening else {
+            try decider.flush()
+            isReopening = decider.pendingCount > 0
+            return
+        }
         switch world.random.below(8) {
         case 0, 1: try decider.flush()
         case 2: store()
@@ -76,12 +83,17 @@ final class CaptureProcess: SimProcess {
     private func takeOne(_ station: String) {
         guard decider.hasRoom, !ended.contains(station), queue.count < Self.evidenceDepth else { return }
         let index = decider.core.state.stations[station]?.triggers ?? 0
+        if decider.core.state.stations[station]?.loss != nil { return passUnseen(station, index) }
         guard index < UInt64(world.plant.itemsPerStation) else {
             decider.submit(.exhausted(station: station))
             ended.insert(station)
             return
         }
         if world.strikes(.frameLate, in: 3) { return }
+        if world.strikes(.cameraLost, in: 25) {
+            decider.submit(.lost(station: station, device: station, reason: "simulated: unplugged"))
+            return
+        }
         let trigger = decider.core.nextTrigger(of: station)
         let item = world.plant.item(station, index)
         guard let pixels = item.pixels else {
@@ -113,6 +125,28 @@ final class CaptureProcess: SimProcess {
         )
         if index > 0, world.plant.item(station, index - 1).pixels == pixels { world.faults.note(.frameRepeated) }
         queue.append((trigger, pixels))
+    }
+
+    /// The camera is gone: what passes is named, until it is back with a new session.
+    private func passUnseen(_ station: String, _ index: UInt64) {
+        let isOver = world.faults.isOver || index >= UInt64(world.plant.itemsPerStation)
+        guard !isOver, !world.random.once(in: 6) else {
+            decider.submit(
+                .opened(station: station, adapter: "simulated", device: station, reason: "camera returned")
+            )
+            isReopening = true
+            return
+        }
+        decider.submit(
+            .missed(
+                .with {
+                    $0.trigger = decider.core.nextTrigger(of: station)
+                    $0.triggeredAtUs = world.wallUs(host)
+                    $0.reason = SimPlant.cameraGone
+                    $0.sourceName = world.plant.item(station, index).name
+                }
+            )
+        )
     }
 
     private func store() {

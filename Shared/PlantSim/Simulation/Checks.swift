@@ -24,6 +24,7 @@ struct Checks {
         guard world.damaged.isEmpty else { return }
         try checkRecords()
         try checkFrames()
+        try checkDecisions()
         let contexts = try checkProduction()
         try checkMaterials()
         try checkInspections(contexts)

@@ -78,6 +78,18 @@ extension Checks {
         func clear(_ key: String, _ meta: Meta) {
             if active.remove(key) != nil { courses[key, default: []].append("returned \(meta.origin.text)") }
         }
+        for partition in [Int32(0), 1] {
+            for entry in ledger[.frames, partition] {
+                guard case .frames(let record) = entry.content else { continue }
+                for event in record.events {
+                    switch event.kind {
+                    case .cameraLost(let lost): raise("camera-lost \(lost.station)", entry.meta)
+                    case .cameraReturned(let returned): clear("camera-lost \(returned.station)", entry.meta)
+                    default: break
+                    }
+                }
+            }
+        }
         for topic in [Topic.mesDeliveries, .erpDeliveries] {
             for entry in ledger[topic] {
                 guard case .deliveries(let record) = entry.content else { continue }

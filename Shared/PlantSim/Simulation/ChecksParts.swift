@@ -14,8 +14,10 @@ extension Checks {
             var session: [String: UInt64] = [:]
             var sequence: [String: UInt64] = [:]
             var awaiting: [String: String] = [:]
+            var cameras = CameraWalk()
             for entry in ledger[.frames, partition] {
                 guard case .frames(let record) = entry.content else { continue }
+                try cameras.take(record)
                 for event in record.events {
                     switch event.kind {
                     case .triggerSessionStarted(let started):
@@ -32,17 +34,14 @@ extension Checks {
                         try checkMeta(entry.meta, frame.trigger, frame.triggeredAtUs)
                         awaiting[frame.trigger.text] = frame.pixelsSha256
                     case .frameMissed(let gap):
-                        try pass(gap.trigger, gap.sourceName, nil, session, &sequence, &count)
+                        let isUnseen = gap.reason == SimPlant.cameraGone
+                        let index = count[gap.trigger.station, default: 0]
+                        let unseen = isUnseen ? world.plant.item(gap.trigger.station, index).pixels : nil
+                        try pass(gap.trigger, gap.sourceName, unseen, session, &sequence, &count)
                         try checkMeta(entry.meta, gap.trigger, gap.triggeredAtUs)
                         try require(!gap.reason.isEmpty, .everyTriggerEnds, gap.trigger.text, "a gap without a reason")
                     case .evidenceStored(let stored):
-                        let pixels = awaiting.removeValue(forKey: stored.trigger.text)
-                        try require(
-                            pixels == stored.pixelsSha256 && world.evidence.contains(stored.pixelsSha256),
-                            .truth,
-                            stored.trigger.text,
-                            "evidence of \(stored.trigger.text) is said to be stored, twice or wrongly"
-                        )
+                        try checkStored(stored, awaiting.removeValue(forKey: stored.trigger.text))
                     case .evidenceNotStored(let lost):
                         try require(
                             awaiting.removeValue(forKey: lost.trigger.text) == lost.pixelsSha256,
@@ -50,13 +49,7 @@ extension Checks {
                             lost.trigger.text,
                             "evidence of \(lost.trigger.text) is said to be lost, twice or wrongly"
                         )
-                    case .sourceExhausted(let exhausted):
-                        try require(
-                            exhausted.triggers == UInt64(world.plant.itemsPerStation),
-                            .truth,
-                            exhausted.station,
-                            "\(exhausted.station) ended after \(exhausted.triggers) of \(world.plant.itemsPerStation) parts"
-                        )
+                    case .sourceExhausted(let exhausted): try checkEnded(exhausted)
                     case .writerTookOver, .cameraLost, .cameraReturned, .pictureQualityDegraded,
                         .pictureQualityRestored, .clockSkewEstimated, .evidenceExpired, .processImageStored,
                         .cameraConfigured, .frameRepeated, .frameUnmatched, nil:
@@ -64,6 +57,7 @@ extension Checks {
                     }
                 }
             }
+            try cameras.checkEnd()
             try checkComplete(count, partition)
             try require(
                 awaiting.isEmpty,
@@ -72,6 +66,24 @@ extension Checks {
                 "\(awaiting.count) pictures have no evidence outcome"
             )
         }
+    }
+
+    private func checkStored(_ stored: EvidenceStored, _ awaited: String?) throws {
+        try require(
+            awaited == stored.pixelsSha256 && world.evidence.contains(stored.pixelsSha256),
+            .truth,
+            stored.trigger.text,
+            "evidence of \(stored.trigger.text) is said to be stored, twice or wrongly"
+        )
+    }
+
+    private func checkEnded(_ exhausted: SourceExhausted) throws {
+        try require(
+            exhausted.triggers == UInt64(world.plant.itemsPerStation),
+            .truth,
+            exhausted.station,
+            "\(exhausted.station) ended after \(exhausted.triggers) of \(world.plant.itemsPerStation) parts"
+        )
     }
 
     /// Every part has a frame or a gap.
@@ -140,11 +152,17 @@ extension Checks {
                     }
                 }
             }
-            var walk = InspectionWalk(world: world, contexts: contexts, frames: frames)
+            var walk = InspectionWalk(world: world, contexts: contexts, frames: frames, decisions: recipeDecisions)
             for entry in ledger[.inspections, partition] {
                 guard case .inspections(let record) = entry.content else { continue }
                 try walk.take(record)
             }
+            try require(
+                walk.adoptedDecisions == walk.decisions.count,
+                .approvedRecipe,
+                "decisions",
+                "inspector-\(partition) adopted \(walk.adoptedDecisions) of \(walk.decisions.count) releases and retirements"
+            )
             let open = frames.keys.filter { walk.ends[$0] == nil }.sorted()
             try require(
                 open.isEmpty,
@@ -173,9 +191,6 @@ struct InspectionWalk {
         /// What was refused last, unless another recipe was asked for or activated since.
         var refused: [String]?
 
-        static func asks(_ context: ProductionContext?) -> [String] {
-            [context?.recipeID ?? "", context?.recipeSha256 ?? ""]
-        }
     }
 
     let world: World
@@ -184,12 +199,22 @@ struct InspectionWalk {
     var benches: [String: Bench] = [:]
     /// Triggers that have their verdict or gap.
     var ends: [String: String] = [:]
+    /// What people decided about recipes, and how many of it this inspector has adopted.
+    let decisions: [(origin: Origin, kind: DecisionRecord.Event.OneOf_Kind)]
+    var adoptedDecisions = 0
+    var book = RecipeBook()
     private var held: [String: Set<String>] = [:]
 
-    init(world: World, contexts: LineContexts, frames: [String: (frame: FrameCaptured?, meta: Meta)]) {
+    init(
+        world: World,
+        contexts: LineContexts,
+        frames: [String: (frame: FrameCaptured?, meta: Meta)],
+        decisions: [(origin: Origin, kind: DecisionRecord.Event.OneOf_Kind)]
+    ) {
         self.world = world
         self.contexts = contexts
         self.frames = frames
+        self.decisions = decisions
     }
 
     mutating func take(_ record: InspectionRecord) throws {
@@ -213,9 +238,9 @@ struct InspectionWalk {
                 try check(missed)
             case .rejectNotCommanded(let notCommanded): told.append(notCommanded.partID)
             case .holdPlaced(let hold): holds.append(hold)
-            case .writerTookOver, .sourceInspected, .featuresMeasured, .stopRequested, .recipeReleaseAdopted,
-                .recipeRetirementAdopted, nil:
-                break
+            case .recipeReleaseAdopted(let released): try adopt(released, record.meta)
+            case .recipeRetirementAdopted(let retired): try adopt(retired, record.meta)
+            case .writerTookOver, .sourceInspected, .featuresMeasured, .stopRequested, nil: break
             }
         }
         guard let part else {
@@ -240,8 +265,9 @@ struct InspectionWalk {
         )
         var bench = benches[adopted.station] ?? Bench()
         if bench.context?.batchID != adopted.context.batchID { bench.failures = [] }
-        if bench.refused != Bench.asks(adopted.context) { bench.refused = nil }
         bench.context = adopted.context
+        let asked = asked(adopted.station, adopted.context)
+        if bench.refused != [asked.recipe, asked.sha256] { bench.refused = nil }
         benches[adopted.station] = bench
         let worked = Set(benches.map { Self.holdSubject($0.key, $0.value.context) })
         held = held.filter { worked.contains($0.key) }
@@ -274,12 +300,22 @@ struct InspectionWalk {
         )
     }
 
-    /// The recipe that is approved for what the station makes: id and content.
-    private func approved(_ context: ProductionContext?) -> (id: String, sha256: String) {
+    /// What the station's order asks for, or what was released for that.
+    private func asked(_ station: String, _ context: ProductionContext?) -> (recipe: String, sha256: String) {
         let order = world.plant.orders.first { $0.id == context?.orderID }
-        let id = order.map { $0.recipeID.isEmpty ? SimPlant.defaultRecipe : $0.recipeID } ?? SimPlant.defaultRecipe
-        guard let order, !order.recipeSHA256.isEmpty else { return (id, SimPlant.sha256(of: id)) }
-        return (id, order.recipeSHA256)
+        let (recipe, sha256) = (order?.recipeID ?? "", order?.recipeSHA256 ?? "")
+        return book.asked(recipe, sha256, sku: order?.sku ?? "", station: station)
+    }
+
+    /// The recipe that is approved for what the station makes, id and content; nil where nothing may judge.
+    private func approved(_ station: String, _ context: ProductionContext?) -> (id: String, sha256: String)? {
+        let order = world.plant.orders.first { $0.id == context?.orderID }
+        return book.approved(
+            order?.recipeID ?? "",
+            order?.recipeSHA256 ?? "",
+            sku: order?.sku ?? "",
+            station: station
+        )
     }
 
     private mutating func check(_ part: PartInspected, _ meta: Meta) throws {
@@ -296,14 +332,17 @@ struct InspectionWalk {
             "the verdict of \(part.partID) names another frame or picture"
         )
         // I2.
-        let (id, sha256) = approved(bench.context)
-        try require(
-            part.recipeID == id && part.recipeSha256 == sha256 && bench.activated?.recipeSha256 == sha256,
-            .approvedRecipe,
-            part.partID,
-            "\(part.partID) of order '\(bench.context?.orderID ?? "")' was judged by \(part.recipeID) "
-                + "\(part.recipeSha256.prefix(8)); approved is \(id) \(sha256.prefix(8))"
-        )
+        let approved = approved(station, bench.context)
+        guard let (id, sha256) = approved, part.recipeID == id, part.recipeSha256 == sha256,
+            bench.activated?.recipeSha256 == sha256
+        else {
+            throw Violation(
+                .approvedRecipe,
+                part.partID,
+                "\(part.partID) of order '\(bench.context?.orderID ?? "")' was judged by \(part.recipeID) "
+                    + "\(part.recipeSha256.prefix(8)); approved is \(approved.map { "\($0.id) \($0.sha256.prefix(8))" } ?? "nothing")"
+            )
+        }
         let judged = SimPlant.judgement(of: part.pixelsSha256, by: sha256)
         try require(
             part.verdict == judged.verdict && part.score == judged.score && part.defects == judged.defects
@@ -333,8 +372,7 @@ struct InspectionWalk {
             "the gap of \(id) stands under another context than its station"
         )
         guard frames[id]?.frame != nil else { return }
-        let (recipe, sha256) = approved(context)
-        let isUsable = SimPlant.recipes.contains(recipe) && SimPlant.sha256(of: recipe) == sha256
+        let isUsable = approved(missed.trigger.station, context).map { SimPlant.contents[$0.sha256] == $0.id } ?? false
         let isExplained =
             switch missed.reason {
             case "pixels are gone": world.faults.has(.pixelsGone)

@@ -46,6 +46,14 @@ package enum Fault: String, CaseIterable, Sendable, Codable {
     /// A newer build's record of a kind that nobody here knows.
     case unknownKind
     case operatorMistake
+    /// A camera is gone for a while; parts go on passing.
+    case cameraLost
+    /// People submit, approve, release and retire recipes while the line runs.
+    case recipeChanged
+
+    /// Those that are drawn by themselves, so that seeds without them, all that were pinned before among them, keep their course.
+    static let drawnApart: Set<Fault> = [.cameraLost, .recipeChanged]
+    static let apartSalt: UInt64 = 103
 }
 
 /// The faults of one seed and how often each struck.
@@ -54,11 +62,15 @@ struct FaultPlan {
     var struck = [Int](repeating: 0, count: Fault.allCases.count)
     var isOver = false
 
-    init(_ random: inout SimRandom) {
+    init(seed: UInt64, _ random: inout SimRandom) {
         var enabled: Set<Fault> = []
         // Few seeds have none or all; the others have some, so that one fault does not hide behind another.
         let share = random.pick([0, 2, 3, 3, 4, 4, 5, 6, 8, 10])
-        for fault in Fault.allCases where random.below(10) < share { enabled.insert(fault) }
+        for fault in Fault.allCases where !Fault.drawnApart.contains(fault) && random.below(10) < share {
+            enabled.insert(fault)
+        }
+        for fault in Fault.drawnApart
+        where SimRandom.hash(fault.rawValue, seed &+ Fault.apartSalt).isMultiple(of: 3) { enabled.insert(fault) }
         // Damage takes information away for good, so it comes alone with what does not: its checks are others.
         if !random.once(in: 8) { enabled.remove(.damage) }
         self.enabled = enabled

@@ -95,9 +95,9 @@ final class InspectorProcess: SimProcess {
         }
         guard let wish = core.wantedRecipe(of: station) ?? missingJudge(core, station) else { return }
         let recipe = wish.recipeID.isEmpty ? SimPlant.defaultRecipe : wish.recipeID
-        let sha256 = SimPlant.sha256(of: recipe)
+        let sha256 = wish.recipeSHA256.isEmpty ? SimPlant.sha256(of: recipe) : wish.recipeSHA256
         let isThere = SimPlant.recipes.contains(recipe) && !world.strikes(.recipeMissing, in: 10)
-        guard isThere, wish.recipeSHA256.isEmpty || wish.recipeSHA256 == sha256 else {
+        guard isThere, SimPlant.contents[sha256] == recipe, !core.isRetired(sha256) else {
             judges[station] = nil
             decider.submit(
                 .recipeRefused(

@@ -22,6 +22,9 @@ package enum Mutation: String, CaseIterable, Sendable, Codable {
     case skipNotRecorded
     case keyOrderReversed
     case alarmNotCleared
+    case retirementForgotten
+    case approvalSkipped
+    case cameraReturnForgotten
     // Shells.
     case acknowledgedBeforeAppend
     case highWaterNotKept
@@ -36,6 +39,7 @@ package enum Mutation: String, CaseIterable, Sendable, Codable {
     case projectorSkipsRecord
     case alarmOutboxForgotten
     case alarmAppendedTwice
+    case cameraAlarmDropped
 }
 
 /// A core with a mistake in it, or without one: what it is asked and what it says pass through here.
@@ -96,7 +100,7 @@ struct Mutant<Base: Core>: Core {
         case let kind as InspectionCore.Kind: altered(kind, mutation).compactMap { $0 as? Kind }
         case let kind as DeliveryCore.Kind:
             altered(kind, mutation, nowUs: nowUs, isOutcome: isOutcome).compactMap { $0 as? Kind }
-        case let kind as FrameRecord.Event.OneOf_Kind: [altered(kind, mutation)].compactMap { $0 as? Kind }
+        case let kind as FrameRecord.Event.OneOf_Kind: altered(kind, mutation).compactMap { $0 as? Kind }
         default: [kind]
         }
     }
@@ -112,6 +116,7 @@ struct Mutant<Base: Core>: Core {
         case (.staleContextAdopted, .contextAdopted(var adopted)):
             adopted.context.shift = ""
             return [.contextAdopted(adopted)]
+        case (.retirementForgotten, .recipeRetirementAdopted): return []
         default: return [kind]
         }
     }
@@ -134,12 +139,16 @@ struct Mutant<Base: Core>: Core {
         }
     }
 
-    private func altered(_ kind: FrameRecord.Event.OneOf_Kind, _ mutation: Mutation) -> FrameRecord.Event.OneOf_Kind {
+    private func altered(
+        _ kind: FrameRecord.Event.OneOf_Kind,
+        _ mutation: Mutation
+    ) -> [FrameRecord.Event.OneOf_Kind] {
+        if mutation == .cameraReturnForgotten, case .cameraReturned = kind { return [] }
         if mutation == .sessionReused, case .triggerSessionStarted(var started) = kind {
             started.session = max(1, started.session - 1)
-            return .triggerSessionStarted(started)
+            return [.triggerSessionStarted(started)]
         }
-        return kind
+        return [kind]
     }
 
     mutating func evolve(with kind: Kind) {
@@ -153,6 +162,11 @@ struct Mutant<Base: Core>: Core {
             return base.evolve(with: skipping)
         }
         base.evolve(with: kind)
+        if mutation == .approvalSkipped, let known = kind as? DecisionCore.Kind, case .recipeTested(let test) = known,
+            let approved = DecisionCore.Kind.recipeApproved(.with { $0.recipeSha256 = test.recipeSha256 }) as? Kind
+        {
+            base.evolve(with: approved)
+        }
     }
 }
 

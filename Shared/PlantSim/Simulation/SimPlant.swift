@@ -36,6 +36,19 @@ struct SimPlant {
     static let defaultRecipe = "standard"
     static let recipes = ["standard", "fine"]
     static let shift = "2025-10-09/early"
+    /// Why a part has no picture while its camera is gone.
+    static let cameraGone = "the camera is gone"
+    static let skus = (1...4).map { "SKU-\($0)" }
+    /// Contents of each recipe; the first is the plant file's.
+    static let revisions = 3
+    /// Recipe of each content that can be had.
+    static let contents: [String: String] = {
+        var contents: [String: String] = [:]
+        for recipe in recipes {
+            for revision in 1...revisions { contents[sha256(of: recipe, revision: revision)] = recipe }
+        }
+        return contents
+    }()
     static let categories = ["scratch", "short", "dent"]
 
     let seed: UInt64
@@ -98,7 +111,9 @@ struct SimPlant {
         self.orders = orders
     }
 
-    static func sha256(of recipe: String) -> String { SimRandom.digest("recipe/" + recipe, 1) }
+    static func sha256(of recipe: String, revision: Int = 1) -> String {
+        SimRandom.digest("recipe/" + recipe, UInt64(revision))
+    }
 
     func stations(of partition: Int32) -> [Station] { stations.filter { $0.partition == partition } }
     var lines: [String: String] { Dictionary(uniqueKeysWithValues: stations.map { ($0.id, $0.line) }) }
@@ -166,8 +181,9 @@ struct SimPlant {
 
 /// A process that the plant needs, whichever instance fills it.
 enum Role: Hashable {
-    case capture(Int32), inspector(Int32), mesBridge, erpBridge, alerting, projector
+    case capture(Int32), inspector(Int32), mesBridge, erpBridge, alerting, projector, console
 
+    /// All but console, which runs only where people change recipes.
     static let all: [Role] = [
         .capture(0), .capture(1), .inspector(0), .inspector(1), .mesBridge, .erpBridge, .alerting, .projector,
     ]
@@ -180,33 +196,39 @@ enum Role: Hashable {
         case .erpBridge: "erp-bridge"
         case .alerting: "alerting"
         case .projector: "traceability-projector"
+        case .console: "console"
         }
     }
 
     var partition: Int32 {
         switch self {
         case .capture(let partition), .inspector(let partition): partition
-        case .mesBridge, .erpBridge, .alerting, .projector: 0
+        case .mesBridge, .erpBridge, .alerting, .projector, .console: 0
         }
     }
 
     /// Which records its own readers park.
-    var parks: Bool { if case .capture = self { false } else { true } }
+    var parks: Bool {
+        switch self {
+        case .capture, .console: false
+        case .inspector, .mesBridge, .erpBridge, .alerting, .projector: true
+        }
+    }
     var isBridge: Bool { self == .mesBridge || self == .erpBridge }
     /// Several instances may follow each other on different hosts.
-    var moves: Bool { self != .alerting && self != .projector }
+    var moves: Bool { self != .alerting && self != .projector && self != .console }
 
     var name: String {
         switch self {
         case .capture(let partition), .inspector(let partition): "\(service)-\(partition)"
-        case .mesBridge, .erpBridge, .alerting, .projector: service
+        case .mesBridge, .erpBridge, .alerting, .projector, .console: service
         }
     }
 
     /// What it reads.
     var inputs: [Topic] {
         switch self {
-        case .capture: []
+        case .capture, .console: []
         case .inspector: [.frames, .production, .decisions]
         case .mesBridge, .erpBridge: [.inspections, .production]
         case .alerting: [.frames, .inspections, .mesDeliveries, .erpDeliveries]

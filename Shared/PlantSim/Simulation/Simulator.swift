@@ -84,18 +84,19 @@ final class Crew {
     private var restartsAtStep: [Role: Int] = [:]
     private var starts = 0
     /// Whose turn it may be: parts come slowly enough for orders to change while they are inspected.
-    private static let turns =
-        Role.all + [
-            .inspector(0), .inspector(1), .mesBridge, .mesBridge, .mesBridge, .mesBridge, .erpBridge, .erpBridge,
-        ]
+    private let turns: [Role]
 
     init(_ world: World, modelPath: String) {
         self.world = world
         self.modelPath = modelPath
+        turns =
+            world.roles + [
+                .inspector(0), .inspector(1), .mesBridge, .mesBridge, .mesBridge, .mesBridge, .erpBridge, .erpBridge,
+            ]
     }
 
     func run() throws {
-        for role in Role.all { try start(role) }
+        for role in world.roles { try start(role) }
         // Phase 1.
         let longest = 400 + 60 * world.plant.itemsPerStation
         while world.steps < longest {
@@ -120,15 +121,15 @@ final class Crew {
         try world.network.pass(world)
         world.disturbLog()
         try disturbCrew()
-        for role in Role.all where restartsAtStep[role].map({ $0 <= world.steps }) ?? false { try start(role) }
+        for role in world.roles where restartsAtStep[role].map({ $0 <= world.steps }) ?? false { try start(role) }
         if !others.isEmpty, world.random.once(in: 4) {
             let index = world.random.below(others.count)
             if others[index].wakesAtStep <= world.steps { try step(others[index].process) }
         }
-        var role = world.random.pick(Self.turns)
+        var role = world.random.pick(turns)
         if world.faults.isOver {
             // Those with nothing to do are passed over, mostly.
-            for _ in 0..<4 where serving[role]?.isQuiet == true { role = world.random.pick(Self.turns) }
+            for _ in 0..<4 where serving[role]?.isQuiet == true { role = world.random.pick(turns) }
         }
         if let process = serving[role] { try step(process) }
     }
@@ -144,12 +145,12 @@ final class Crew {
             if world.steps == awake { others = [] }
             if world.steps.isMultiple(of: 16), isQuiet { return }
         }
-        let busy = Role.all.filter { serving[$0]?.isQuiet != true }.map(\.name).joined(separator: ", ")
+        let busy = world.roles.filter { serving[$0]?.isQuiet != true }.map(\.name).joined(separator: ", ")
         throw Violation(.converges, busy, "not at rest after \(world.steps) steps: \(busy)")
     }
 
     private var isQuiet: Bool {
-        others.isEmpty && world.network.isEmpty && Role.all.allSatisfy { serving[$0]?.isQuiet == true }
+        others.isEmpty && world.network.isEmpty && world.roles.allSatisfy { serving[$0]?.isQuiet == true }
     }
 
     /// Starts everything again without snapshots: histories and inputs are read from the beginning, and nothing may come
@@ -160,7 +161,7 @@ final class Crew {
         let effects = (world.mes.effects.count, world.erp.effects.count)
         let active = Set(Checks.openAlarms(before)).filter { !$0.hasPrefix("recipe-refused") }
         for host in world.disks.indices { world.disks[host] = [:] }
-        for role in Role.all where role != .projector { try start(role) }
+        for role in world.roles where role != .projector { try start(role) }
         try settle()
         let after = world.readLedger()
         try require(
@@ -222,6 +223,7 @@ final class Crew {
         case .capture: return CaptureProcess(world, role, instance: instance, host: host)
         case .inspector: return InspectorProcess(world, role, instance: instance, host: host)
         case .alerting: return AlertingProcess(world, instance: instance, host: host)
+        case .console: return ConsoleProcess(world, instance: instance, host: host)
         case .projector: return try ProjectorProcess(world, instance: instance, host: host, path: modelPath)
         case .mesBridge:
             return BridgeProcess(
@@ -281,7 +283,7 @@ final class Crew {
     }
 
     private func disturbCrew() throws {
-        let role = world.random.pick(Role.all)
+        let role = world.random.pick(world.roles)
         guard let process = serving[role] else { return }
         let isExclusive = role.isBridge && world.faults.has(.peerForgetful)
         if world.strikes(.crash, in: 60) {
@@ -321,6 +323,6 @@ final class Crew {
     }
 
     private func checkBounds() throws {
-        for role in Role.all { try serving[role]?.checkBounds() }
+        for role in world.roles { try serving[role]?.checkBounds() }
     }
 }

@@ -92,6 +92,7 @@ final class AlertingProcess: SimProcess {
             case .deliveries(let record): fold.fold(record, Self.limits)
             case .production, .materials, .alarms, .decisions, .parked: []
             }
+        if world.mutation == .cameraAlarmDropped { return drafts.filter { !$0.recordID.contains("camera-lost") } }
         guard world.mutation == .alarmNotCleared else { return drafts }
         return drafts.filter {
             if case .alarmReturnedToNormal? = $0.kind.message.kind { false } else { true }

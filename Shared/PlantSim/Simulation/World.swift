@@ -25,6 +25,8 @@ final class World {
     var erp: SimPeer
     var network = SimNetwork()
     var ledger: Ledger
+    /// Requests that people have sent so far.
+    var requests = 0
     /// Instances that hold their role now.
     var serving: Set<String> = []
     /// Records that a writer was told are in the log for good.
@@ -55,7 +57,7 @@ final class World {
         self.isTracing = isTracing
         hash = SimRandom.mixed(seed)
         random = SimRandom(seed: SimRandom.mixed(seed))
-        faults = FaultPlan(&random)
+        faults = FaultPlan(seed: seed, &random)
         plant = SimPlant(seed: seed, hours: hours, faults: faults, &random)
         log = SimLog(plant.places)
         disks = Array(repeating: [:], count: Self.hosts)
@@ -92,6 +94,9 @@ final class World {
     func report(_ invariant: Invariant, _ subject: String, _ text: String) {
         found = found ?? Violation(invariant, subject, text)
     }
+
+    /// Who runs in this plant.
+    var roles: [Role] { Role.all + (faults.has(.recipeChanged) ? [.console] : []) }
 
     func isServing(_ instance: String) -> Bool { serving.contains(instance) }
 

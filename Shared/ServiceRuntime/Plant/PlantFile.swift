@@ -219,10 +219,17 @@ package struct PlantFile: Equatable, Sendable {
         package var approval: RecipeApproval
         /// Most bytes of submitted recipes, models and reports kept on this machine.
         package var budgetBytes: Int64
+        /// Days from one review of an active recipe to the next (ML-04).
+        package var reviewDays: Int
 
-        package init(approval: RecipeApproval = .plantFile, budgetBytes: Int64 = 10_737_418_240) {
+        package init(
+            approval: RecipeApproval = .plantFile,
+            budgetBytes: Int64 = 10_737_418_240,
+            reviewDays: Int = 92
+        ) {
             self.approval = approval
             self.budgetBytes = budgetBytes
+            self.reviewDays = reviewDays
         }
     }
 }

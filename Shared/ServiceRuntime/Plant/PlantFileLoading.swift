@@ -276,6 +276,8 @@ extension PlantFile {
         recipes.budgetBytes =
             section.optional("budget_bytes", .whole(1_048_576...Int64.max, "bytes of recipes and models"))
             ?? recipes.budgetBytes
+        recipes.reviewDays =
+            section.optional("review_days", .whole(1...3_660, "days between two reviews")) ?? recipes.reviewDays
         section.finish()
         return recipes
     }

@@ -32,6 +32,7 @@ extension PlantFile {
         out.block("recipes") { out in
             out.line("approval", .plain(recipes.approval.rawValue))
             out.line("budget_bytes", .plain("\(recipes.budgetBytes)"))
+            out.line("review_days", .plain("\(recipes.reviewDays)"))
         }
         if kafka != Kafka() { out.block("kafka") { Self.write(&$0, kafka) } }
         if let uplink {

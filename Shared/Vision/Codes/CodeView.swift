@@ -94,14 +94,12 @@ struct CodeView {
 
     /// `factor` times as wide and high, by cubic convolution (Keys 1981, a = -1/2).
     func enlarged(_ factor: Int) -> CodeView {
-        let wide = Self.enlarge(pixels, rows: height, columns: width, factor: factor)
-        let turned = Self.transposed(wide, rows: height, columns: width * factor)
-        let large = Self.enlarge(turned, rows: width * factor, columns: height, factor: factor)
-        let (w, h) = (width * factor, height * factor)
+        let phases = CubicPhase.all(factor)
+        let wide = Self.widened(pixels, rows: height, columns: width, phases)
         return CodeView(
-            width: w,
-            height: h,
-            pixels: Self.transposed(large, rows: w, columns: h),
+            width: width * factor,
+            height: height * factor,
+            pixels: Self.heightened(wide, rows: height, columns: width * factor, phases),
             up: up * factor,
             down: down
         )
@@ -178,32 +176,85 @@ struct CodeView {
         }
     }
 
-    private static func enlarge(_ plane: [UInt8], rows: Int, columns: Int, factor: Int) -> [UInt8] {
-        let weights = (0..<factor).map { phase in
-            // Centre of the new pixel, in old pixels to the right of the centre of the one at its left.
-            let offset = (Double(phase) + 0.5) / Double(factor) - 0.5
-            let (shift, t) = offset < 0 ? (-1, offset + 1) : (0, offset)
-            let (t2, t3) = (t * t, t * t * t)
-            let cubic = [-t3 + 2 * t2 - t, 3 * t3 - 5 * t2 + 2, -3 * t3 + 4 * t2 + t, t3 - t2]
-            return (shift: shift, weights: cubic.map { Int(($0 * 2048).rounded()) })
+    private static func widened(_ plane: [UInt8], rows: Int, columns: Int, _ phases: [CubicPhase]) -> [UInt8] {
+        let factor = phases.count
+        return [UInt8](unsafeUninitializedCapacity: plane.count * factor) { out, initialised in
+            plane.withUnsafeBufferPointer { source in
+                for (index, phase) in phases.enumerated() {
+                    for y in 0..<rows {
+                        let row = y * columns
+                        let target = row * factor + index
+                        func sample(_ x: Int) -> UInt8 {
+                            func tap(_ at: Int) -> Int32 { Int32(source[row + min(max(x + at, 0), columns - 1)]) }
+                            let first = phase.first
+                            return phase.value(tap(first), tap(first + 1), tap(first + 2), tap(first + 3))
+                        }
+                        let inner = min(2, columns)..<max(min(2, columns), columns - 2)
+                        for x in 0..<inner.lowerBound { out[target + x * factor] = sample(x) }
+                        for x in inner {
+                            let at = row &+ x &+ phase.first
+                            out[target &+ x &* factor] = phase.value(
+                                Int32(source[at]),
+                                Int32(source[at &+ 1]),
+                                Int32(source[at &+ 2]),
+                                Int32(source[at &+ 3])
+                            )
+                        }
+                        for x in inner.upperBound..<columns { out[target + x * factor] = sample(x) }
+                    }
+                }
+            }
+            initialised = plane.count * factor
         }
+    }
+
+    private static func heightened(_ plane: [UInt8], rows: Int, columns: Int, _ phases: [CubicPhase]) -> [UInt8] {
+        let factor = phases.count
         return [UInt8](unsafeUninitializedCapacity: plane.count * factor) { out, initialised in
             plane.withUnsafeBufferPointer { source in
                 for y in 0..<rows {
-                    for x in 0..<columns {
-                        for phase in 0..<factor {
-                            let (shift, weights) = weights[phase]
-                            var sum = 2048
-                            for tap in 0..<4 {
-                                let at = min(max(x + shift + tap - 1, 0), columns - 1)
-                                sum += weights[tap] * Int(source[y * columns + at])
-                            }
-                            out[(y * columns + x) * factor + phase] = UInt8(min(255, max(0, sum >> 12)))
+                    for (index, phase) in phases.enumerated() {
+                        func row(_ tap: Int) -> Int { min(max(y + phase.first + tap, 0), rows - 1) * columns }
+                        let (first, second, third, fourth) = (row(0), row(1), row(2), row(3))
+                        let target = (y * factor + index) * columns
+                        for x in 0..<columns {
+                            out[target &+ x] = phase.value(
+                                Int32(source[first &+ x]),
+                                Int32(source[second &+ x]),
+                                Int32(source[third &+ x]),
+                                Int32(source[fourth &+ x])
+                            )
                         }
                     }
                 }
             }
             initialised = plane.count * factor
         }
+    }
+}
+
+/// One of the places between two pixels at which an enlarged picture has its own: four weights of 11 bits.
+private struct CubicPhase {
+    /// The first of the four pixels, seen from the one that is enlarged.
+    let first: Int
+    private let weights: (Int32, Int32, Int32, Int32)
+
+    static func all(_ factor: Int) -> [CubicPhase] {
+        (0..<factor).map { phase in
+            // Centre of the new pixel, in old pixels to the right of the centre of the one at its left.
+            let offset = (Double(phase) + 0.5) / Double(factor) - 0.5
+            let (shift, t) = offset < 0 ? (-1, offset + 1) : (0, offset)
+            let (t2, t3) = (t * t, t * t * t)
+            let cubic = [-t3 + 2 * t2 - t, 3 * t3 - 5 * t2 + 2, -3 * t3 + 4 * t2 + t, t3 - t2]
+            let weights = cubic.map { Int32(($0 * 2048).rounded()) }
+            return CubicPhase(first: shift - 1, weights: (weights[0], weights[1], weights[2], weights[3]))
+        }
+    }
+
+    @inline(__always)
+    func value(_ first: Int32, _ second: Int32, _ third: Int32, _ fourth: Int32) -> UInt8 {
+        let sum =
+            2048 &+ weights.0 &* first &+ weights.1 &* second &+ weights.2 &* third &+ weights.3 &* fourth
+        return UInt8(truncatingIfNeeded: min(255, max(0, sum >> 12)))
     }
 }

@@ -19,12 +19,17 @@ package struct ContactSheet {
         cells.append((Overlay(picture, longestSide: Self.cellSide).picture, caption))
     }
 
-    /// Adds a picture with what was found on it.
-    package mutating func add(_ finding: Finding, on picture: Picture, recipe: Recipe? = nil, caption: String) {
+    /// Adds a picture with what was found on it, and what people marked.
+    package mutating func add(
+        _ finding: Finding,
+        on picture: Picture,
+        recipe: Recipe? = nil,
+        marks: [MarkedDefect] = [],
+        caption: String
+    ) {
         guard !isFull else { return }
-        cells.append(
-            (Overlay.drawn(finding, on: picture, recipe: recipe, longestSide: Self.cellSide), caption)
-        )
+        let drawn = Overlay.drawn(finding, on: picture, recipe: recipe, marks: marks, longestSide: Self.cellSide)
+        cells.append((drawn, caption))
     }
 
     /// The sheet, row by row in the order of adding; nil where nothing was added.
@@ -33,7 +38,8 @@ package struct ContactSheet {
         let columns = min(cells.count, max(1, Int(Double(cells.count).squareRoot().rounded(.up))))
         let rows = (cells.count + columns - 1) / columns
         let captionHeight = BitmapFont.height + 6
-        let (cellWidth, cellHeight) = (Self.cellSide + Self.gap, Self.cellSide + captionHeight + Self.gap)
+        let tallest = cells.reduce(0) { max($0, $1.picture.height) }
+        let (cellWidth, cellHeight) = (Self.cellSide + Self.gap, tallest + captionHeight + Self.gap)
         let (width, height) = (columns * cellWidth + Self.gap, rows * cellHeight + Self.gap)
         var pixels = [UInt8](repeating: 32, count: width * height * 3)
         for (index, cell) in cells.enumerated() {
@@ -48,7 +54,7 @@ package struct ContactSheet {
                     with: picture.pixels[line..<line + picture.width * 3]
                 )
             }
-            Self.write(cell.caption, x: left, y: top + Self.cellSide + 4, width, into: &pixels)
+            Self.write(cell.caption, x: left, y: top + tallest + 4, width, into: &pixels)
         }
         return Picture(unchecked: pixels, width: width, height: height, channels: 3)
     }

@@ -1,7 +1,12 @@
-/// A folder of pictures of which is known whether they show a good part.
+/// A folder of pictures of which is known whether they show a good part, and perhaps where their defects are.
 package struct LabelledFolder: Equatable, Sendable {
     /// Most pictures.
     package static let maxPictures = 100_000
+    /// Columns that name a picture's group where none is asked for: the first of these that is there. The second is the
+    /// BSData set's.
+    package static let groupColumns = ["group", "spindle_position"]
+    /// What marked defects are called where the labels have no word for them.
+    package static let unnamed: DefectCategory = "defect"
 
     /// One picture of the folder.
     package struct Item: Equatable, Sendable {
@@ -10,30 +15,90 @@ package struct LabelledFolder: Equatable, Sendable {
         package let isBad: Bool
         /// What is wrong with a bad part, in the labels' words; empty where they do not say.
         package let defect: String
+        /// Its defects as people marked them; empty where none is marked, nil where it is not known where they are or a
+        /// mask file says so.
+        package let marks: [MarkedDefect]?
+        /// Path below the folder of a picture of its size that is bright where its defects are.
+        package let mask: String?
+        /// What it shares with other pictures, such as the object that it shows; nil where nothing is said.
+        package let group: String?
 
-        package init(name: String, isBad: Bool, defect: String = "") {
-            self.name = name
-            self.isBad = isBad
-            self.defect = defect
+        package init(
+            name: String,
+            isBad: Bool,
+            defect: String = "",
+            marks: [MarkedDefect]? = nil,
+            mask: String? = nil,
+            group: String? = nil
+        ) {
+            (self.name, self.isBad, self.defect) = (name, isBad, defect)
+            (self.marks, self.mask, self.group) = (marks, mask, group)
+        }
+
+        /// Whether it is known of each pixel if it is defective.
+        package var hasPlaces: Bool { !isBad || marks != nil || mask != nil }
+
+        /// Whether outlines or a mask tell the defects' pixels, and not only boxes.
+        package var hasPixels: Bool { !isBad || mask != nil || marks?.allSatisfy { $0.outline != nil } ?? false }
+
+        /// Categories of its marked defects.
+        package var categories: [DefectCategory] {
+            mask == nil ? (marks ?? []).map(\.category) : [defect.isEmpty ? unnamed : DefectCategory(rawValue: defect)]
         }
     }
 
     package let folder: String
     /// In natural order of names.
     package let items: [Item]
+    /// Column that the groups come from; nil where there is none.
+    package let groupColumn: String?
 
-    /// Reads `labels.csv` (columns `image`, `label`, which is `normal` or `anomaly`, and where there is one `defect`;
-    /// others are left alone) or, where there is none, the folders `normal/` and `anomaly/`; folders in `anomaly/` are
-    /// named after their defects. Pictures are not opened.
-    package static func read(_ folder: String) throws(FileError) -> LabelledFolder {
-        let items = Files.exists("\(folder)/labels.csv") ? try readLabels(folder) : try readFolders(folder)
+    /// Reads what is known of the folder's pictures; pictures are not opened. Files of comma-separated values, of which
+    /// other columns are left alone:
+    ///
+    /// - `labels.csv`: `image`, `label` (`normal` or `anomaly`); where there are such columns `defect`, `mask` (path of
+    ///   a picture that is bright where the defects are) and a group,
+    /// - `polygons.csv`: `image`, `class`, `polygon` ("x,y x,y ...", pixels), a line for each marked defect,
+    /// - `boxes.csv`: `image`, `x1`, `y1`, `x2`, `y2`, `class`, a line for each marked defect,
+    /// - `images.csv`: `image`, and perhaps a group: beside polygons or boxes it lists the pictures without any, too.
+    ///
+    /// Where neither labels nor marks are there: the folders `normal/` and `anomaly/`; folders in `anomaly/` are named
+    /// after their defects.
+    /// - Parameter group: Column of `labels.csv` or `images.csv` that names each picture's group; nil for the first of
+    ///   `groupColumns` that is there.
+    package static func read(_ folder: String, group: String? = nil) throws(FileError) -> LabelledFolder {
+        var tables = LabelTables(folder: folder, group: group)
+        let listed = try tables.read()
+        let items = if let listed { listed } else { try readFolders(folder) }
         guard !items.isEmpty else {
             throw FileError(
                 path: folder,
-                reason: "no pictures; expected labels.csv, or PNG, JPEG, PGM or PPM files in normal/ and anomaly/"
+                reason: "no pictures; expected labels.csv, polygons.csv or boxes.csv, or PNG, JPEG, PGM or PPM files "
+                    + "in normal/ and anomaly/"
             )
         }
-        return LabelledFolder(folder: folder, items: items.sorted { NaturalOrder.precedes($0.name, $1.name) })
+        guard items.count <= maxPictures else {
+            throw FileError(path: folder, reason: "\(items.count) pictures; expected at most \(maxPictures)")
+        }
+        if let group, tables.groupColumn == nil {
+            throw FileError(
+                path: folder,
+                reason: "no column \(group) in labels.csv or images.csv; expected the column that names groups"
+            )
+        }
+        let labelled = LabelledFolder(
+            folder: folder,
+            items: items.sorted { NaturalOrder.precedes($0.name, $1.name) },
+            groupColumn: tables.groupColumn
+        )
+        let classes = labelled.categories.count
+        guard classes <= DefectMask.maxCategories else {
+            throw FileError(
+                path: folder,
+                reason: "\(classes) classes of defects; expected at most \(DefectMask.maxCategories)"
+            )
+        }
+        return labelled
     }
 
     package func path(of item: Item) -> String { "\(folder)/\(item.name)" }
@@ -42,6 +107,48 @@ package struct LabelledFolder: Equatable, Sendable {
     package static func isPicture(_ name: String) -> Bool {
         let lower = name.lowercased()
         return [".png", ".jpg", ".jpeg", ".pgm", ".ppm"].contains { lower.hasSuffix($0) }
+    }
+
+    /// Whether it is known where the defects are on at least one picture.
+    package var hasMarks: Bool { items.contains { $0.isBad && $0.hasPlaces } }
+
+    /// Categories of all marked defects, in natural order.
+    package var categories: [DefectCategory] {
+        Set(items.flatMap(\.categories)).sorted { NaturalOrder.precedes($0.rawValue, $1.rawValue) }
+    }
+
+    /// Where the defects of a picture of this size are, by the numbers of `categories`; nil where it is not known.
+    package func mask(
+        of item: Item,
+        width: Int,
+        height: Int,
+        categories: [DefectCategory]
+    ) throws(PictureError) -> DefectMask? {
+        guard item.hasPlaces else { return nil }
+        guard let file = item.mask, let category = item.categories.first else {
+            return DefectMask(item.marks ?? [], width: width, height: height, categories: categories)
+        }
+        let path = "\(folder)/\(file)"
+        let mask = DefectMask(try PictureCodec.load(path: path))
+        guard mask.width == width, mask.height == height else {
+            throw PictureError(
+                name: path,
+                reason: "mask of \(mask.width)x\(mask.height); expected \(width)x\(height), the size of \(item.name)"
+            )
+        }
+        guard let number = categories.firstIndex(of: category) else { return nil }
+        return DefectMask(width: width, height: height, values: mask.values.map { $0 * UInt8(number + 1) })
+    }
+
+    /// The picture with where its defects are, to learn from; nil where that is not known.
+    package func marked(_ item: Item, categories: [DefectCategory]) -> MarkedPicture? {
+        guard item.hasPlaces else { return nil }
+        return MarkedPicture(name: item.name, group: item.group) {
+            let picture = try PictureCodec.load(path: path(of: item))
+            let mask = try mask(of: item, width: picture.width, height: picture.height, categories: categories)
+            guard let mask else { throw PictureError(name: item.name, reason: "not known where its defects are") }
+            return (picture, mask)
+        }
     }
 
     private static func readFolders(_ folder: String) throws(FileError) -> [Item] {
@@ -60,55 +167,5 @@ package struct LabelledFolder: Equatable, Sendable {
             }
         }
         return items
-    }
-
-    private static func readLabels(_ folder: String) throws(FileError) -> [Item] {
-        let path = "\(folder)/labels.csv"
-        let bytes = try Files.read(path, atMost: 50_000_000)
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw FileError(path: path, reason: "not UTF-8 text")
-        }
-        let lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }.map { fields(of: $0) }
-        guard let header = lines.first, let image = header.firstIndex(of: "image"),
-            let label = header.firstIndex(of: "label")
-        else { throw FileError(path: path, reason: "line 1 has no columns image and label") }
-        let defect = header.firstIndex(of: "defect")
-        guard lines.count <= maxPictures else {
-            throw FileError(path: path, reason: "\(lines.count) lines; expected at most \(maxPictures)")
-        }
-        var items: [Item] = []
-        for (index, line) in lines.enumerated().dropFirst() where line != [""] {
-            guard line.count > max(image, label), ["normal", "anomaly"].contains(line[label]) else {
-                let found = line.count > label ? "\"\(line[label])\"" : "nothing"
-                throw FileError(path: path, reason: "line \(index + 1): label \(found); expected normal or anomaly")
-            }
-            guard !line[image].isEmpty, !line[image].hasPrefix("/"), !line[image].split(separator: "/").contains("..")
-            else {
-                throw FileError(
-                    path: path,
-                    reason: "line \(index + 1): image \"\(line[image])\"; expected a path below the folder"
-                )
-            }
-            let word = defect.flatMap { $0 < line.count ? line[$0] : nil } ?? ""
-            items.append(Item(name: line[image], isBad: line[label] == "anomaly", defect: word))
-        }
-        return items
-    }
-
-    /// Fields of one line, quoted or not (RFC 4180 without line breaks inside quotes).
-    private static func fields(of line: Substring) -> [String] {
-        var fields = [""]
-        var isQuoted = false
-        for character in line {
-            switch character {
-            case "\"":
-                isQuoted.toggle()
-            case "," where !isQuoted:
-                fields.append("")
-            default:
-                fields[fields.count - 1].append(character)
-            }
-        }
-        return fields
     }
 }

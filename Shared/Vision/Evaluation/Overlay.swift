@@ -40,15 +40,18 @@ package struct Overlay {
     /// What was drawn, red, green, blue.
     package var picture: Picture { Picture(unchecked: pixels, width: width, height: height, channels: 3) }
 
-    /// All there is to be shown of a finding. `warp` places the recipe's regions on the part.
+    /// All there is to be shown of a finding. `warp` places the recipe's regions on the part; `marks` is what people
+    /// marked.
     package static func drawn(
         _ finding: Finding,
         on picture: Picture,
         recipe: Recipe? = nil,
         warp: PoseWarp? = nil,
+        marks: [MarkedDefect] = [],
         longestSide: Int = Overlay.longestSide
     ) -> Picture {
         var overlay = Overlay(picture, longestSide: longestSide)
+        for mark in marks { overlay.mark(mark) }
         for (name, box) in (recipe?.regions ?? [:]).sorted(by: { $0.key < $1.key }) {
             overlay.region(box, name, warp: warp)
         }
@@ -81,6 +84,18 @@ package struct Overlay {
         let from = warp.place(x: middle.x, y: middle.y)
         line(from, warp.place(x: middle.x + reach, y: middle.y), .pose, 2 * thickness)
         line(from, warp.place(x: middle.x, y: middle.y + reach), .pose, 2 * thickness)
+    }
+
+    /// A defect as a person marked it.
+    package mutating func mark(_ mark: MarkedDefect) {
+        let box = mark.box
+        let corners =
+            mark.outline?.map { (x: $0.x - 0.5, y: $0.y - 0.5) }
+            ?? [(box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom)]
+            .map { (x: $0.0 - 0.5, y: $0.1 - 0.5) }
+        for (index, corner) in corners.enumerated() {
+            line(corner, corners[(index + 1) % corners.count], .pose, thickness)
+        }
     }
 
     /// A defect's box, with its category and score.

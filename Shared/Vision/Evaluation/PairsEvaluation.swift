@@ -1,8 +1,10 @@
 /// Found boxes against marked ones. A found box is right where it has the category of a marked one that no stronger
 /// found box has taken and their intersection over union is more than `overlap`.
 package struct BoxScore: Sendable {
-    /// Intersection over union that must be exceeded (DeepPCB's protocol).
+    /// Intersection over union that must be exceeded by DeepPCB's protocol.
     package static let overlap = 0.33
+
+    private let overlap: Double
 
     /// A found box.
     package struct Found: Sendable {
@@ -36,7 +38,8 @@ package struct BoxScore: Sendable {
     private var figures: [DefectCategory: Figures] = [:]
     private var ranked: [DefectCategory: [(score: Double, isRight: Bool)]] = [:]
 
-    package init() {}
+    /// - Parameter overlap: Intersection over union that must be exceeded.
+    package init(overlap: Double = BoxScore.overlap) { self.overlap = overlap }
 
     /// Adds one picture. Returns the found boxes of at least score 1 that are wrong, and the marked ones missed.
     @discardableResult
@@ -51,7 +54,7 @@ package struct BoxScore: Sendable {
             let best = marked.indices.filter { !isTaken[$0] && marked[$0].category == candidate.box.category }
                 .map { (index: $0, overlap: marked[$0].intersectionOverUnion(candidate.box)) }
                 .max { ($0.overlap, $1.index) < ($1.overlap, $0.index) }
-            let match = best.flatMap { $0.overlap > Self.overlap ? $0.index : nil }
+            let match = best.flatMap { $0.overlap > overlap ? $0.index : nil }
             ranked[candidate.box.category, default: []].append((candidate.score, match != nil))
             if let match { isTaken[match] = true }
             guard candidate.score >= 1 else { continue }
@@ -91,6 +94,30 @@ package struct BoxScore: Sendable {
             sum += right / Double(rank + 1)
         }
         return sum / Double(marked)
+    }
+
+    /// Average precision as COCO has it: the mean, over 101 recalls from 0 to 1, of the highest precision at that recall
+    /// or above; nil where none is marked.
+    package func interpolatedPrecision(_ category: DefectCategory) -> Double? {
+        let marked = self[category].marked
+        guard marked > 0 else { return nil }
+        let order = (ranked[category] ?? []).enumerated()
+            .sorted { ($1.element.score, $0.offset) < ($0.element.score, $1.offset) }
+        // Highest precision with at least so many right ones, by their number.
+        var best = [Double](repeating: 0, count: marked + 1)
+        var right = 0
+        for (rank, candidate) in order.enumerated() {
+            right += candidate.element.isRight ? 1 : 0
+            best[right] = max(best[right], Double(right) / Double(rank + 1))
+        }
+        for count in stride(from: marked - 1, through: 0, by: -1) { best[count] = max(best[count], best[count + 1]) }
+        // The fewest right ones that make up a recall of `step` hundredths.
+        return (0...100).reduce(0) { $0 + best[($1 * marked + 99) / 100] } / 101
+    }
+
+    /// Categories marked or found.
+    package var categories: [DefectCategory] {
+        figures.keys.sorted { NaturalOrder.precedes($0.rawValue, $1.rawValue) }
     }
 
     /// Mean of the categories' average precisions; nil where nothing is marked.

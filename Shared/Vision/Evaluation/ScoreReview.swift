@@ -1,7 +1,7 @@
 import Glibc
 
-/// The periodic review of a learned model (ML-04): whether parts that are good today still score as the good parts did
-/// that the model was learned from. A drifting camera, lamp or process shows here before good parts are rejected.
+/// The periodic review of whatever gives a score (ML-04): whether parts still score as they did when all was well. A
+/// drifting camera, lamp or process shows here before good parts are rejected.
 package struct ScoreReview: Equatable, Sendable {
     /// Chance of a false alarm at one review.
     package static let significance = 0.01
@@ -11,8 +11,10 @@ package struct ScoreReview: Equatable, Sendable {
     package enum Conclusion: String, Sendable {
         /// No difference is shown.
         case steady
-        /// The scores have moved: find out why; learn the model anew where the parts are good.
+        /// The scores are others as a whole: find out why; learn the model anew where the parts are good.
         case shifted
+        /// As a whole they are not, but their mean has drifted off in the meantime.
+        case drifting
         /// Fewer than `minScores` on one side.
         case tooFew = "too few"
     }
@@ -21,23 +23,34 @@ package struct ScoreReview: Equatable, Sendable {
     package let difference: Double
     /// Difference that chance stays below but for `significance` (Smirnov's asymptotic bound).
     package let bound: Double
-    /// Median of the recent scores less that of the learned ones.
+    /// The cumulative sum over the recent scores in their order.
+    package let drift: ScoreDrift
+    /// Median of the recent scores less that of the known ones.
     package let shift: Double
     /// Recent scores over the model's limit.
     package let overLimit: Rate
     package let conclusion: Conclusion
 
     /// - Parameters:
-    ///   - learned: What good parts scored when the model was learned.
-    ///   - recent: What parts that people found good scored lately, in units of the limit.
-    package init(learned: [Double], recent: [Double]) {
-        difference = Self.difference(learned, recent)
-        let (n, m) = (Double(max(1, learned.count)), Double(max(1, recent.count)))
+    ///   - known: What parts scored when all was well: when the model was learned, or after its recipe was released.
+    ///   - recent: What they scored lately, in the order of time; both in units of the limit.
+    package init(known: [Double], recent: [Double]) {
+        difference = Self.difference(known, recent)
+        let (n, m) = (Double(max(1, known.count)), Double(max(1, recent.count)))
         bound = (-log(Self.significance / 2) / 2 * (n + m) / (n * m)).squareRoot()
-        shift = (Evaluation.median(recent) ?? 0) - (Evaluation.median(learned) ?? 0)
+        drift = ScoreDrift(known: known, recent: recent, significance: Self.significance)
+        shift = (Evaluation.median(recent) ?? 0) - (Evaluation.median(known) ?? 0)
         overLimit = Rate(events: recent.count { $0 >= 1 }, trials: recent.count)
         conclusion =
-            min(learned.count, recent.count) < Self.minScores ? .tooFew : difference > bound ? .shifted : .steady
+            if min(known.count, recent.count) < Self.minScores {
+                .tooFew
+            } else if difference > bound {
+                .shifted
+            } else if drift.foundAt != nil {
+                .drifting
+            } else {
+                .steady
+            }
     }
 
     private static func difference(_ first: [Double], _ second: [Double]) -> Double {

@@ -77,19 +77,11 @@ package struct Picture: Equatable, Sendable {
     /// The picture in one channel: luma by ITU-R BT.601 (0.299, 0.587, 0.114) in 8-bit fixed point.
     package func grey() -> Picture {
         guard channels == 3 else { return self }
-        let count = width * height
-        let grey = [UInt8](unsafeUninitializedCapacity: count) { out, initialised in
+        return Picture(width: width, height: height) { out in
             pixels.withUnsafeBufferPointer { rgb in
-                for index in 0..<count {
-                    let red = UInt32(rgb[3 * index])
-                    let green = UInt32(rgb[3 * index + 1])
-                    let blue = UInt32(rgb[3 * index + 2])
-                    out[index] = UInt8(truncatingIfNeeded: (77 &* red &+ 150 &* green &+ 29 &* blue &+ 128) >> 8)
-                }
+                if let rgb = rgb.baseAddress { PixelLoops.grey(rgb, into: out, count: width * height) }
             }
-            initialised = count
         }
-        return Picture(unchecked: grey, width: width, height: height, channels: 1)
     }
 }
 

@@ -1,6 +1,8 @@
+import CPixels
+
 /// Loops over pixels that every tool is made of. Integers only, so that each gives the same bits on every machine; plain
-/// inner loops over rows, which the compiler turns into vector instructions. Planes of one call have equal sizes unless
-/// it says otherwise.
+/// inner loops over rows, which the compiler turns into vector instructions. The few that gain most from wide vectors are
+/// in CPixels. Planes of one call have equal sizes unless it says otherwise.
 package enum PixelLoops {
     /// Mean of each 2x2 block, rounded; `out` is half as wide and high, an odd last column or row is left out.
     package static func halve(_ source: Plane<UInt8>, into out: Plane<UInt8>) {
@@ -174,10 +176,7 @@ package enum PixelLoops {
 
     /// Luma of red, green, blue pixels as `Picture.grey()` has it.
     package static func grey(_ rgb: UnsafePointer<UInt8>, into out: UnsafeMutablePointer<UInt8>, count: Int) {
-        for x in 0..<count {
-            let (red, green, blue) = (UInt16(rgb[3 &* x]), UInt16(rgb[3 &* x &+ 1]), UInt16(rgb[3 &* x &+ 2]))
-            out[x] = UInt8(truncatingIfNeeded: (77 &* red &+ 150 &* green &+ 29 &* blue &+ 128) >> 8)
-        }
+        pixels_best().pointee.grey(rgb, out, count)
     }
 
     /// The level from which a pixel is bright: it splits the histogram into the two classes furthest apart (Otsu 1979).

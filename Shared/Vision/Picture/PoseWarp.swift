@@ -1,3 +1,4 @@
+import CPixels
 import Glibc
 
 /// Where a part lies, against where its master lay.
@@ -180,9 +181,18 @@ struct Resampler {
             shifted(x, y, out + inside.lowerBound * channels, inside.count)
             x &+= dx &* inside.count
         } else if channels == 1 {
-            quick(&x, &y, dx, dy, out, inside, channels: 1)
+            pixels_best().pointee.sample(
+                pixels,
+                width,
+                PixelPlace(x: Int64(x), y: Int64(y)),
+                PixelPlace(x: Int64(dx), y: Int64(dy)),
+                out + inside.lowerBound,
+                inside.count
+            )
+            x &+= dx &* inside.count
+            y &+= dy &* inside.count
         } else {
-            quick(&x, &y, dx, dy, out, inside, channels: 3)
+            colour(&x, &y, dx, dy, out, inside)
         }
         careful(&x, &y, dx, dy, out, inside.upperBound..<count)
     }
@@ -217,28 +227,27 @@ struct Resampler {
         }
     }
 
-    @inline(__always)
-    private func quick(
+    /// Three bytes a pixel, all inside.
+    private func colour(
         _ x: inout Int,
         _ y: inout Int,
         _ dx: Int,
         _ dy: Int,
         _ out: UnsafeMutablePointer<UInt8>,
-        _ steps: Range<Int>,
-        channels: Int
+        _ steps: Range<Int>
     ) {
-        let rowBytes = width &* channels
+        let rowBytes = width &* 3
         for index in steps {
-            let corner = pixels + ((y >> 32) &* rowBytes &+ (x >> 32) &* channels)
+            let corner = pixels + ((y >> 32) &* rowBytes &+ (x >> 32) &* 3)
             let right = Int32(truncatingIfNeeded: (x >> 25) & 127)
             let down = Int32(truncatingIfNeeded: (y >> 25) & 127)
-            for channel in 0..<channels {
+            for channel in 0..<3 {
                 let place = corner + channel
                 let (first, third) = (Int32(place[0]), Int32(place[rowBytes]))
-                let upper = first &* 128 &+ (Int32(place[channels]) &- first) &* right
-                let lower = third &* 128 &+ (Int32(place[rowBytes &+ channels]) &- third) &* right
+                let upper = first &* 128 &+ (Int32(place[3]) &- first) &* right
+                let lower = third &* 128 &+ (Int32(place[rowBytes &+ 3]) &- third) &* right
                 let level = upper &* 128 &+ (lower &- upper) &* down
-                out[index &* channels &+ channel] = UInt8(truncatingIfNeeded: (level &+ 8192) >> 14)
+                out[index &* 3 &+ channel] = UInt8(truncatingIfNeeded: (level &+ 8192) >> 14)
             }
             x &+= dx
             y &+= dy

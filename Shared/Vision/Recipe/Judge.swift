@@ -17,6 +17,8 @@ package struct Finding: Equatable, Sendable {
     package let defects: [PartDefect]
     /// What was counted, read or measured, in the order of the recipe's tools.
     package let features: [PartFeature]
+    /// What each tool scored, in units of its fail limit and in the order of the recipe; empty where the part is not found.
+    package let scores: [ToolScore]
     /// Where the part lies; nil where the recipe has no alignment or the part is not found.
     package let placed: PoseWarp?
     /// Why the part is to be rejected or looked at, in words; empty for a pass.
@@ -39,6 +41,7 @@ extension Finding {
             confidence: confidence,
             defects: defects.map { PartDefect(tool: "", severity: .major, found: $0) },
             features: [],
+            scores: [],
             placed: nil,
             rejectionReason: rejectionReason,
             timings: []
@@ -60,6 +63,14 @@ package struct PartFeature: Equatable, Sendable {
     package let tool: String
     package let task: VisionTask
     package let feature: Feature
+}
+
+/// What one tool scored on a part.
+package struct ToolScore: Equatable, Sendable {
+    /// Name of the tool in the recipe.
+    package let tool: String
+    /// In units of its fail limit.
+    package let score: Double
 }
 
 /// Why a recipe cannot be used although it is well formed.
@@ -173,6 +184,18 @@ package struct Judge: Sendable {
         return sum.finding(timings: timer.timings)
     }
 
+    /// What the recipe's first tool that maps defects says of each pixel of the picture; nil where there is none, or
+    /// where the recipe inspects regions or places the part, so that the map is not the picture's.
+    package func map(_ picture: Picture, sourceName: String) throws(ToolError) -> DefectMap? {
+        guard aligner == nil else { return nil }
+        for loaded in tools where loaded.use.region == nil {
+            guard let tool = loaded.tool as? any MappingTool else { continue }
+            let view = PartView(picture: picture, sourceName: sourceName)
+            return try tool.map(view, limit: loaded.use.limits.failAt)
+        }
+        return nil
+    }
+
     /// The region of the part; the picture as it is where the tool has none.
     private static func region(_ box: Box?, of picture: Picture, placed warp: PoseWarp?) throws(ToolError) -> Picture {
         guard let box else { return picture }
@@ -193,6 +216,7 @@ package struct Judge: Sendable {
             confidence: (nothingFound - 1) / (nothingFound + 1),
             defects: [PartDefect(tool: AlignmentSettings.key, severity: .major, found: found)],
             features: [],
+            scores: [],
             placed: nil,
             rejectionReason: "misplaced: the alignment's template is not found on the part",
             timings: timings
@@ -209,12 +233,14 @@ private struct Sum {
     private var score = 0.0
     private var defects: [PartDefect] = []
     private var features: [PartFeature] = []
+    private var scores: [ToolScore] = []
     var warp: PoseWarp?
 
     mutating func add(_ result: ToolResult, of use: Recipe.ToolUse, at box: Box?) {
         let limits = use.limits
         let task = type(of: use.settings).task
         features += result.features.map { PartFeature(tool: use.name, task: task, feature: $0) }
+        scores.append(ToolScore(tool: use.name, score: result.score / limits.failAt))
         guard use.effect != .record else { return }
         score = max(score, result.score / limits.failAt)
         if result.score >= limits.failAt, use.effect == .fail {
@@ -250,6 +276,7 @@ private struct Sum {
             confidence: abs(score - 1) / (score + 1),
             defects: Array(strongest),
             features: features,
+            scores: scores,
             placed: warp,
             rejectionReason: reason(strongest.first, others: strongest.count - 1),
             timings: timings

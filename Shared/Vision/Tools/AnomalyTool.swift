@@ -18,7 +18,7 @@ package struct AnomalySettings: ToolSettings {
 }
 
 /// Distance to what good parts look like to a network trained on photographs of everything.
-package struct AnomalyTool: Tool {
+package struct AnomalyTool: MappingTool {
     private let model: AnomalyModel
     private let features: any FeatureSource
 
@@ -36,5 +36,9 @@ package struct AnomalyTool: Tool {
 
     package func inspect(_ part: PartView, timer: inout StepTimer) throws(ToolError) -> ToolResult {
         try model.measure(part.picture, features: features, timer: &timer)
+    }
+
+    package func map(_ part: PartView, limit: Double) throws(ToolError) -> DefectMap {
+        try model.map(part.picture, features: features, limit: limit)
     }
 }

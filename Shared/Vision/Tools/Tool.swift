@@ -29,8 +29,8 @@ package protocol ToolSettings: Sendable {
 package enum ToolKinds {
     package static let all: [any ToolSettings.Type] = [
         GoldenTemplateSettings.self, GoldenPairsSettings.self, SurfaceModelSettings.self, AnomalySettings.self,
-        NeuralSettings.self, TextSettings.self, AlignmentSettings.self, BlobSettings.self, CaliperSettings.self,
-        ColourSettings.self, CodeSettings.self,
+        SegmentationSettings.self, NeuralSettings.self, TextSettings.self, AlignmentSettings.self, BlobSettings.self,
+        CaliperSettings.self, ColourSettings.self, CodeSettings.self,
     ]
 }
 

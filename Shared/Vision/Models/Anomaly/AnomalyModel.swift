@@ -147,23 +147,49 @@ package struct AnomalyModel: Equatable, Sendable {
         features source: any FeatureSource,
         timer: inout StepTimer
     ) throws(ToolError) -> ToolResult {
-        do throws(AnomalyModelError) {
-            try Self.check(picture, like: pictureWidth, pictureHeight)
-        } catch {
-            throw ToolError(error.reason)
-        }
-        let map: FeatureMap
-        do throws(NeuralError) {
-            map = Self.scaled(try source.features(of: picture, width: width, height: height), scales)
-        } catch {
-            throw ToolError(error.reason)
-        }
+        let map = try features(of: picture, by: source)
         timer.finish("features")
         let distances = memory.distances(map)
         let score = Self.distance(distances) / limit
         let defects = self.defects(distances, columns: map.columns, rows: map.rows, in: picture)
         timer.finish("compare")
         return ToolResult(score: score, defects: defects)
+    }
+
+    /// Each pixel's distance, between those of the patches' centres, and the pixels whose distance is at least `share`
+    /// of the limit.
+    package func map(
+        _ picture: Picture,
+        features source: any FeatureSource,
+        limit share: Double = 1
+    ) throws(ToolError) -> DefectMap {
+        let map = try features(of: picture, by: source)
+        let distances = memory.distances(map)
+        var strength = [Float](repeating: 0, count: picture.width * picture.height)
+        CellValues(map.columns, map.rows, distances).eachRow(of: 0, atLeast: 0, in: picture) { y, row in
+            for x in row.indices { strength[y * picture.width + x] = row[x] }
+        }
+        return DefectMap(
+            width: picture.width,
+            height: picture.height,
+            strength: strength,
+            found: strength.map { Double($0) >= limit * share },
+            candidates: defects(distances, columns: map.columns, rows: map.rows, in: picture)
+                .map { $0.scaled(to: share) }
+        )
+    }
+
+    private func features(of picture: Picture, by source: any FeatureSource) throws(ToolError) -> FeatureMap {
+        do throws(AnomalyModelError) {
+            try Self.check(picture, like: pictureWidth, pictureHeight)
+        } catch {
+            throw ToolError(error.reason)
+        }
+        do throws(NeuralError) {
+            return Self.scaled(try source.features(of: picture, width: width, height: height), scales)
+        } catch {
+            throw ToolError(error.reason)
+        }
     }
 
     /// Connected patches beyond the limit.

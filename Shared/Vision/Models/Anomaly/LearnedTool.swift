@@ -7,7 +7,7 @@ package struct LearnError: Error, Equatable, CustomStringConvertible {
     package var description: String { reason }
 }
 
-/// A tool that was learned from pictures of good parts only (ML-02).
+/// A tool that was learned from pictures of good parts only, or of parts with marked defects (ML-02).
 package struct LearnedTool: Sendable {
     /// What is learned.
     package enum Kind: String, CaseIterable, Sendable {
@@ -15,11 +15,8 @@ package struct LearnedTool: Sendable {
         case anomaly
         /// `SurfaceModel`, on outline and plain features; needs a part on a ground of another colour, and nothing else.
         case surface
-    }
-
-    private enum Model: Sendable {
-        case anomaly(AnomalyModel)
-        case surface(SurfaceModel)
+        /// `SegmentationModel`, from marked defects; needs the neural runtime.
+        case segmentation
     }
 
     /// A limit of the model and where it comes from.
@@ -30,7 +27,7 @@ package struct LearnedTool: Sendable {
         package let basis: String
     }
 
-    private let model: Model
+    package let model: LearnedModel
     package let tool: any Tool
     /// Why it is not of the better kind; nil where it is, or where its kind was asked for.
     package let remark: String?
@@ -40,7 +37,11 @@ package struct LearnedTool: Sendable {
     /// Pictures to learn from, at most.
     package static let maxPictures = min(AnomalyModel.maxPictures, SurfaceModel.maxPictures)
     /// Largest model file, bytes.
-    package static let maxFileBytes = max(AnomalyModel.maxFileBytes, SurfaceModel.maxFileBytes)
+    package static let maxFileBytes = max(
+        AnomalyModel.maxFileBytes,
+        SurfaceModel.maxFileBytes,
+        SegmentationModel.maxFileBytes
+    )
 
     /// Learns from pictures of good parts. The same pictures in the same order give the same model, bit for bit.
     /// - Parameters:
@@ -52,6 +53,9 @@ package struct LearnedTool: Sendable {
         progress: (Double) -> Void = { _ in }
     ) throws(LearnError) -> LearnedTool {
         if kind == .surface { return try surface(pictures, remark: nil) }
+        if kind == .segmentation {
+            throw LearnError("a segmentation model is learned from marked defects, not from good parts")
+        }
         let features: FeatureBackbone
         do {
             features = try FeatureBackbone.installed()
@@ -82,17 +86,37 @@ package struct LearnedTool: Sendable {
         }
     }
 
-    /// Reads a model file of either kind.
+    /// A segmentation model and the backbone that it was learned with.
+    package init(_ model: SegmentationModel, features: any PixelFeatureSource) throws(LearnError) {
+        self.init(model: .segmentation(model), tool: try SegmentationTool(model, features: features), remark: nil)
+    }
+
+    private init(model: LearnedModel, tool: any Tool, remark: String?) {
+        (self.model, self.tool, self.remark) = (model, tool, remark)
+    }
+
+    /// Reads a model file of any kind.
     package static func load(path: String) throws(LearnError) -> LearnedTool {
         do {
-            let bytes = try Files.read(path, atMost: maxFileBytes)
-            if bytes.starts(with: AnomalyModel.magic) {
-                let model = try AnomalyModel.decode(bytes, name: path)
-                let tool = try AnomalyTool(model, features: try FeatureBackbone.installed())
-                return LearnedTool(model: .anomaly(model), tool: tool, remark: nil)
-            }
-            let model = try SurfaceModel.decode(bytes, name: path)
-            return LearnedTool(model: .surface(model), tool: SurfaceModelTool(model), remark: nil)
+            return try load(try Files.read(path, atMost: maxFileBytes), name: path)
+        } catch let error as LearnError {
+            throw error
+        } catch {
+            throw LearnError("\(error)")
+        }
+    }
+
+    /// Reads a model's bytes; `name` stands in what is said of mistakes.
+    package static func load(_ bytes: [UInt8], name: String) throws(LearnError) -> LearnedTool {
+        let model = try LearnedModel.decode(bytes, name: name)
+        do {
+            let tool: any Tool =
+                switch model {
+                case .anomaly(let model): try AnomalyTool(model, features: try FeatureBackbone.installed())
+                case .surface(let model): SurfaceModelTool(model)
+                case .segmentation(let model): try SegmentationTool(model, features: try PixelBackbone.installed())
+                }
+            return LearnedTool(model: model, tool: tool, remark: nil)
         } catch {
             throw LearnError("\(error)")
         }
@@ -102,76 +126,19 @@ package struct LearnedTool: Sendable {
 // MARK: What it is
 
 extension LearnedTool {
-    package var kind: Kind {
-        switch model {
-        case .anomaly: .anomaly
-        case .surface: .surface
-        }
-    }
+    package var kind: Kind { model.kind }
+    package var sources: [(name: String, pixelsSHA256: String)] { model.sources }
+    package var setSHA256: String { model.setSHA256 }
 
     /// The model as a file.
-    package func encoded() -> [UInt8] {
-        switch model {
-        case .anomaly(let model): model.encoded()
-        case .surface(let model): model.encoded()
-        }
-    }
-
-    /// Names and SHA-256 over the pixels of the pictures that it was learned from, in their order.
-    package var sources: [(name: String, pixelsSHA256: String)] {
-        switch model {
-        case .anomaly(let model): model.sources.map { ($0.name, $0.pixelsSHA256) }
-        case .surface(let model): model.sources.map { ($0.name, $0.pixelsSHA256) }
-        }
-    }
-
-    /// SHA-256 over one line `<pixels' sha256>  <name>\n` for each picture that it was learned from, in their order.
-    package var setSHA256: String {
-        hexSHA256(Array(sources.map { "\($0.pixelsSHA256)  \($0.name)\n" }.joined().utf8))
-    }
-
-    package var limits: [Limit] {
-        switch model {
-        case .anomaly(let model):
-            let rank = AnomalyModel.falseRejects * 100
-            let basis =
-                "furthest of \(model.leftOut.count) good parts, each left out in turn, but for \(rank) %, and "
-                + "\(AnomalyModel.margin * 100) % more"
-            return [Limit(name: "distance", value: model.limit, basis: basis)]
-        case .surface(let model):
-            let basis =
-                "\(model.sources.count) good parts, each left out in turn: mean and 3 standard deviations, at most 1.25 "
-                + "times the furthest"
-            return [
-                Limit(name: "outline", value: model.limits.outline, basis: basis),
-                Limit(name: "coverage", value: model.limits.coverage, basis: basis),
-                Limit(name: "surface", value: model.limits.surface, basis: basis),
-            ]
-        }
-    }
-
-    /// What good parts may score: scores of the training pictures, each left out in turn; empty where the model does
-    /// not keep them.
-    package var goodScores: [Double] {
-        switch model {
-        case .anomaly(let model): model.goodScores
-        case .surface: []
-        }
-    }
-
-    /// SHA-256 of the backbone; nil where the model needs none.
-    package var backboneSHA256: String? {
-        switch model {
-        case .anomaly(let model): model.backboneSHA256
-        case .surface: nil
-        }
-    }
+    package func encoded() -> [UInt8] { model.encoded() }
 
     /// Settings of the tool in a recipe beside the model file.
     package func settings(modelFile: String) -> any ToolSettings {
         switch model {
         case .anomaly: AnomalySettings(model: modelFile)
         case .surface: SurfaceModelSettings(model: modelFile)
+        case .segmentation(let model): SegmentationSettings(model: modelFile, categories: model.categories)
         }
     }
 
@@ -203,8 +170,17 @@ extension LearnedTool {
             let escaped = text.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
             return "\"\(escaped)\""
         }
+        let (parts, classes): (String, String) =
+            switch model {
+            case .anomaly, .surface: ("good parts", "")
+            case .segmentation(let model):
+                (
+                    "parts with marked defects",
+                    "\n      classes: [\(model.categories.map { quoted($0.rawValue) }.joined(separator: ", "))]"
+                )
+            }
         return """
-            # Draft. Learned from \(sources.count) pictures of good parts, SHA-256 over their list \(setSHA256).
+            # Draft. Learned from \(sources.count) pictures of \(parts), SHA-256 over their list \(setSHA256).
             recipe: \(quoted(id))
             revision: "1"
             station: \(quoted(station))
@@ -213,7 +189,7 @@ extension LearnedTool {
             tools:
               - name: learned
                 \(key):
-                  model: {file: \(quoted(modelFile)), sha256: \(hexSHA256(encoded()))}
+                  model: {file: \(quoted(modelFile)), sha256: \(hexSHA256(encoded()))}\(classes)
             limits:
               fail_at: 1.0
               uncertain_at: 0.95

@@ -1,3 +1,5 @@
+import CPixels
+
 /// A grey picture at full size and at halves of it, coarse to fine search by translation.
 struct Pyramid: Sendable {
     /// Full size first, each next half as wide and high.
@@ -21,32 +23,33 @@ struct Pyramid: Sendable {
         return depth
     }
 
-    /// Mean of each 2x2 block.
     private static func halved(_ picture: Picture) -> Picture {
         let (width, height) = (picture.width / 2, picture.height / 2)
-        let half = [UInt8](unsafeUninitializedCapacity: width * height) { out, initialised in
-            picture.pixels.withUnsafeBufferPointer { source in
-                for y in 0..<height {
-                    let upper = 2 &* y &* picture.width
-                    let lower = upper &+ picture.width
-                    for x in 0..<width {
-                        let sum =
-                            UInt16(source[upper &+ 2 &* x]) &+ UInt16(source[upper &+ 2 &* x &+ 1])
-                            &+ UInt16(source[lower &+ 2 &* x]) &+ UInt16(source[lower &+ 2 &* x &+ 1])
-                        out[y &* width &+ x] = UInt8(truncatingIfNeeded: (sum &+ 2) >> 2)
-                    }
-                }
+        return Picture(width: width, height: height) { out in
+            picture.withPlane {
+                PixelLoops.halve($0, into: Plane(base: out, width: width, height: height, stride: width))
             }
-            initialised = width * height
         }
-        return Picture(unchecked: half, width: width, height: height, channels: 1)
+    }
+
+    /// The levels of another picture of the size, each in scratch memory but the first.
+    fileprivate func levels(of grey: Plane<UInt8>, _ scratch: Scratch) -> [Plane<UInt8>] {
+        var planes = [grey]
+        for level in levels.dropFirst() {
+            let half = scratch.plane(UInt8.self, level.width, level.height)
+            PixelLoops.halve(planes[planes.count - 1], into: half)
+            planes.append(half)
+        }
+        return planes
     }
 }
 
 /// Where the template's pixel (x, y) is found in the part's picture: (x + dx, y + dy).
-struct Shift: Equatable, Sendable {
-    var dx: Int
-    var dy: Int
+package struct Shift: Equatable, Sendable {
+    package var dx: Int
+    package var dy: Int
+
+    package init(dx: Int, dy: Int) { (self.dx, self.dy) = (dx, dy) }
 }
 
 enum Alignment {
@@ -54,17 +57,18 @@ enum Alignment {
     private static let followed = 4
 
     /// Translation, in whole pixels, with the smallest sum of absolute differences; of equals the smallest shift.
-    static func shift(of part: Pyramid, to template: Pyramid, maxShift: Int) -> Shift {
-        precondition(part.levels.count == template.levels.count)
-        let coarsest = part.levels.count - 1
+    static func shift(of part: Picture, to template: Pyramid, maxShift: Int, _ scratch: Scratch) -> Shift {
+        part.withPlane { shift(of: template.levels(of: $0, scratch), to: template, maxShift) }
+    }
+
+    private static func shift(of part: [Plane<UInt8>], to template: Pyramid, _ maxShift: Int) -> Shift {
+        let coarsest = part.count - 1
         let reach = (maxShift + (1 << coarsest) - 1) >> coarsest
         var candidates = around(Shift(dx: 0, dy: 0), reach)
         for level in stride(from: coarsest, through: 0, by: -1) {
             let limit = min((maxShift + (1 << level) - 1) >> level, largestShift(at: template.levels[level]))
-            let ranked = candidates.filter { abs($0.dx) <= limit && abs($0.dy) <= limit }
-                .map { shift in
-                    (shift, cost(part.levels[level], template.levels[level], shift, inset: limit))
-                }
+            let tried = candidates.filter { abs($0.dx) <= limit && abs($0.dy) <= limit }
+            let ranked = zip(tried, costs(part[level], template.levels[level], tried, inset: limit))
                 .sorted { ($0.1, distance($0.0), $0.0.dy, $0.0.dx) < ($1.1, distance($1.0), $1.0.dy, $1.0.dx) }
             let best = ranked.prefix(level > 1 ? followed : 1).map(\.0)
             guard level > 0 else { return best.first ?? Shift(dx: 0, dy: 0) }
@@ -87,33 +91,22 @@ enum Alignment {
         (-reach...reach).flatMap { dy in (-reach...reach).map { Shift(dx: centre.dx + $0, dy: centre.dy + dy) } }
     }
 
-    /// Sum of absolute differences over the template without a border of `inset` pixels; every second row of large
-    /// ones.
-    private static func cost(_ part: Picture, _ template: Picture, _ shift: Shift, inset: Int) -> UInt64 {
+    /// For each shift the sum of absolute differences over the template without a border of `inset` pixels; every second
+    /// row of large ones. Row by row, while the rows are near at hand.
+    private static func costs(_ part: Plane<UInt8>, _ template: Picture, _ shifts: [Shift], inset: Int) -> [UInt64] {
         let count = template.width - 2 * inset
         let step = template.height > 256 ? 2 : 1
-        return part.pixels.withUnsafeBufferPointer { partPixels in
-            template.pixels.withUnsafeBufferPointer { templatePixels in
-                guard let part = partPixels.baseAddress, let golden = templatePixels.baseAddress else { return 0 }
-                var total: UInt64 = 0
-                for y in stride(from: inset, to: template.height - inset, by: step) {
-                    let left = golden + y * template.width + inset
-                    let right = part + (y + shift.dy) * template.width + inset + shift.dx
-                    total &+= UInt64(rowDifference(left, right, count))
+        let loops = pixels_best().pointee
+        var costs = [UInt64](repeating: 0, count: shifts.count)
+        template.withPlane { golden in
+            for y in stride(from: inset, to: template.height - inset, by: step) {
+                let left = golden.row(y) + inset
+                for (index, shift) in shifts.enumerated() {
+                    let right = part.row(y + shift.dy) + inset + shift.dx
+                    costs[index] &+= UInt64(loops.difference(left, right, count))
                 }
-                return total
             }
         }
-    }
-
-    private static func rowDifference(_ left: UnsafePointer<UInt8>, _ right: UnsafePointer<UInt8>, _ count: Int)
-        -> UInt32
-    {
-        var sum: UInt32 = 0
-        for index in 0..<count {
-            let difference = Int32(left[index]) &- Int32(right[index])
-            sum &+= UInt32(truncatingIfNeeded: difference < 0 ? 0 &- difference : difference)
-        }
-        return sum
+        return costs
     }
 }

@@ -20,6 +20,12 @@ struct Blob {
     /// Pixels.
     var area: Int
     var runs: [Run]
+
+    /// Whether both have the same kind, box and area: of the blobs of one picture, whether they are one.
+    func isSame(as other: Blob) -> Bool {
+        (kind, left, top, area) == (other.kind, other.left, other.top, other.area)
+            && (right, bottom) == (other.right, other.bottom)
+    }
 }
 
 enum Blobs {

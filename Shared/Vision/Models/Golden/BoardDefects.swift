@@ -15,7 +15,11 @@ struct BoardJudge: Sendable {
     /// Pixels around the difference in which conductors are told apart.
     private static let margin = 6
     /// Steps by which a difference grows from what is beyond the edge tolerance into what is not.
-    private static let growth = 3
+    private static let growth = 4
+    /// Differences of so many pixels are no roughness of the edges around others.
+    private static let largeArea = 20
+    /// A piece of a difference that stands apart counts from this share of the largest piece.
+    private static let pieceShare = 0.25
     /// A bite or spur longer than this counts as if it were so long: an edge that lies a little elsewhere differs in a
     /// long strip, a bite stands out.
     private static let countedEdge = 8.0
@@ -126,8 +130,14 @@ struct BoardJudge: Sendable {
     }
 
     /// What one difference is, after the template was laid on its surroundings once more; nil where nothing is left of
-    /// it then. `blob` is in the part's pixels, `shift` the one there.
-    func defect(_ blob: Blob, brighter: Bool, part: Part, shift: Shift) -> FoundDefect? {
+    /// it then. `blob` is in the part's pixels and one of `all`, the largest first; `shift` is the one there.
+    func defect(
+        _ blob: Blob,
+        among all: ArraySlice<Blob>,
+        brighter: Bool,
+        part: Part,
+        shift: Shift
+    ) -> FoundDefect? {
         let window = PixelWindow(
             left: blob.left,
             top: blob.top,
@@ -136,30 +146,51 @@ struct BoardJudge: Sendable {
             margin: Self.alignMargin,
             within: part.frame
         )
-        var near = window.plane()
-        for run in blob.runs {
-            for x in run.start..<run.end { near[window.index(x, run.y)] = 1 }
+        var own = window.plane()
+        window.set(blob.runs, in: &own)
+        let near = window.dilated(own, steps: Self.growth + 2)
+        let others = all.prefix { $0.area >= Self.largeArea }.filter { window.touches($0) && !blob.isSame(as: $0) }
+        var large = near
+        if !others.isEmpty {
+            for other in others { window.set(other.runs, in: &own) }
+            large = window.dilated(own, steps: Self.growth + 2)
         }
-        near = window.dilated(near, steps: Self.growth + 2)
-        let best = window.count > Self.largestAligned ? shift : aligned(window, without: near, part, shift)
-        let found = differences(window, near: near, brighter: brighter, part, best)
+        let best = window.count > Self.largestAligned ? shift : aligned(window, without: large, part, shift)
+        let found = differences(window, near: near, large: large, brighter: brighter, part, best)
         guard found.seedCount > 0 else { return nil }
         var changed = found.seeds
         for _ in 0..<Self.growth {
             let wider = window.dilated(changed, steps: 1)
             for at in changed.indices { changed[at] |= wider[at] & found.differs[at] }
         }
+        let seedCount = keepPieces(of: &changed, seeds: found.seeds, window)
         guard let box = window.bounds(changed) else { return nil }
-        let category = category(changed, window, box, added: brighter == copperIsBright, part)
+        let category = category(changed, window, box, added: brighter == copperIsBright, part, best)
         return FoundDefect(
             category: category,
             x: box.left,
             y: box.top,
             width: box.right - box.left,
             height: box.bottom - box.top,
-            area: found.seedCount,
-            score: score(category, found.seedCount, box, noise: found.noise)
+            area: seedCount,
+            score: score(category, seedCount, box, noise: found.noise)
         )
+    }
+
+    /// Takes the small pieces away from a difference: an edge close to a defect is rough too, and must not pass for its
+    /// root. Returns how many of the pixels beyond the tolerance are left.
+    private func keepPieces(of changed: inout [UInt8], seeds: [UInt8], _ window: PixelWindow) -> Int {
+        let pieces = Regions(
+            window.dilated(changed, steps: 1),
+            width: window.width,
+            height: window.height,
+            corners: true
+        )
+        var areas = [Int](repeating: 0, count: pieces.areas.count)
+        for at in seeds.indices where seeds[at] != 0 { areas[Int(pieces.labels[at])] += 1 }
+        let least = Double(areas.max() ?? 0) * Self.pieceShare
+        for at in changed.indices where Double(areas[Int(pieces.labels[at])]) < least { changed[at] = 0 }
+        return areas.reduce(0) { $0 + (Double($1) < least ? 0 : $1) }
     }
 
     /// How a window of a part differs from the template.
@@ -173,10 +204,11 @@ struct BoardJudge: Sendable {
         var noise = 0.0
     }
 
-    /// `near` is 1 where the difference is, with what is close to it.
+    /// `near` is 1 where the difference is, with what is close to it; `large` where that or another large one is.
     private func differences(
         _ window: PixelWindow,
         near: [UInt8],
+        large: [UInt8],
         brighter: Bool,
         _ part: Part,
         _ shift: Shift
@@ -196,7 +228,7 @@ struct BoardJudge: Sendable {
                     found.differs[at] = 1
                     guard part.isBeyond(value, golden, x: x, y: y, brighter: brighter) else { continue }
                     found.seeds[at] = isNear ? 1 : 0
-                    if isNear { found.seedCount += 1 } else { elsewhere += 1 }
+                    if isNear { found.seedCount += 1 } else if large[at] == 0 { elsewhere += 1 }
                 }
             }
         }
@@ -285,7 +317,8 @@ struct BoardJudge: Sendable {
         _ window: PixelWindow,
         _ box: (left: Int, top: Int, right: Int, bottom: Int),
         added: Bool,
-        _ part: Part
+        _ part: Part,
+        _ shift: Shift
     ) -> DefectCategory {
         let close = PixelWindow(
             left: box.left,
@@ -297,6 +330,7 @@ struct BoardJudge: Sendable {
         )
         var conductors = close.plane()
         var difference = close.plane()
+        var golden = close.plane()
         for y in close.top..<close.bottom {
             for x in close.left..<close.right {
                 let at = close.index(x, y)
@@ -304,7 +338,18 @@ struct BoardJudge: Sendable {
                 conductors[at] = part.copper[y * width + x] & ~difference[at] & 1
             }
         }
-        let scene = BoardScene(window: close, difference: difference, conductors: conductors, box: box)
+        for y in Self.known(close.top, close.bottom, shift.dy, height) {
+            for x in Self.known(close.left, close.right, shift.dx, width) {
+                golden[close.index(x, y)] = copper[(y - shift.dy) * width + x - shift.dx]
+            }
+        }
+        let scene = BoardScene(
+            window: close,
+            difference: difference,
+            conductors: conductors,
+            golden: golden,
+            box: box
+        )
         return added ? scene.categoryOfAdded() : scene.categoryOfMissing()
     }
 }
@@ -323,6 +368,8 @@ private struct BoardScene {
     let window: PixelWindow
     let difference: [UInt8]
     let conductors: [UInt8]
+    /// 1 where the template has copper.
+    let golden: [UInt8]
     let box: (left: Int, top: Int, right: Int, bottom: Int)
 
     func categoryOfAdded() -> DefectCategory {
@@ -370,16 +417,23 @@ private struct BoardScene {
         return pieces.count >= 2 ? .open : .mousebite
     }
 
-    /// Which regions are conductors: large ones, and those that reach out of the difference's box.
+    /// Which regions are conductors: large ones, and those that reach out of the difference's box, where the template
+    /// has copper in them too. Other copper belongs to a rough edge.
     private func conductorsOutside(_ regions: Regions) -> [Bool] {
         var outside = [Int](repeating: 0, count: regions.areas.count)
+        var isKnown = [Bool](repeating: false, count: regions.areas.count)
         for y in window.top..<window.bottom {
             for x in window.left..<window.right {
+                let at = window.index(x, y)
+                let region = Int(regions.labels[at])
                 let isInside = x >= box.left - 1 && x <= box.right && y >= box.top - 1 && y <= box.bottom
-                if !isInside { outside[Int(regions.labels[window.index(x, y)])] += 1 }
+                if !isInside { outside[region] += 1 }
+                if golden[at] != 0 { isKnown[region] = true }
             }
         }
-        return outside.indices.map { outside[$0] >= Self.speck || regions.areas[$0] >= Self.island }
+        return outside.indices.map {
+            isKnown[$0] && (outside[$0] >= Self.speck || regions.areas[$0] >= Self.island)
+        }
     }
 
     /// Calls for each pixel of the difference with every pixel up to `reach` away each way.

@@ -13,9 +13,16 @@ package struct GoldenTemplate: Sendable {
     private static let mostEtch = 3
     /// Share of all edges that must lie so.
     private static let etchedShare = 0.1
+    /// Or this share, where so large a part of the tiles with edges has some of it: edges are rough all over a board,
+    /// defects are here and there.
+    private static let roughShare = 0.04
+    private static let roughTiles = 0.2
     /// The same for the edges in the tiles up to so many away each way; there one defect is a larger share.
     private static let etchTiles = 3
-    private static let etchedShareAround = 0.18
+    private static let etchedShareAround = 0.16
+    /// Share of the least area from which a difference of a board is looked at closely, as the largest always is; smaller
+    /// ones stay below `reportedFrom` whatever they are.
+    private static let leastShare = 0.4
     /// Most differences of a board that are looked at closely.
     private static let maxJudged = 256
 
@@ -26,6 +33,7 @@ package struct GoldenTemplate: Sendable {
     /// By the pixels that are added to the edge tolerance; only the first where no board is judged.
     private let tolerances: [ToleranceBand]
     private let board: BoardJudge?
+    private let pool = ScratchPool()
 
     package init(_ picture: Picture, settings: GoldenSettings) {
         let grey = picture.grey()
@@ -34,12 +42,13 @@ package struct GoldenTemplate: Sendable {
         self.settings = settings
         pyramid = Pyramid(grey, deepest: Pyramid.depth(maxShift: settings.maxShift))
         let widest = settings.copper == .none ? 0 : Self.mostEtch
+        board = settings.copper == .none ? nil : BoardJudge(template: grey, settings: settings)
         tolerances = ToleranceBand.bands(
             grey,
             reaches: settings.edgeTolerance...settings.edgeTolerance + widest,
-            threshold: UInt8(settings.threshold)
+            threshold: UInt8(settings.threshold),
+            narrow: board.map { NarrowPlaces($0, deepest: settings.edgeTolerance + widest) }
         )
-        board = settings.copper == .none ? nil : BoardJudge(template: grey, settings: settings)
     }
 
     /// Compares a part with the template: aligns it by translation, then finds connected pixels that are brighter or
@@ -53,27 +62,23 @@ package struct GoldenTemplate: Sendable {
             )
         }
         let grey = picture.grey()
-        let whole = Alignment.shift(
-            of: Pyramid(grey, deepest: pyramid.levels.count - 1),
-            to: pyramid,
-            maxShift: settings.maxShift
-        )
+        let whole = pool.lend { Alignment.shift(of: grey, to: pyramid, maxShift: settings.maxShift, $0) }
         guard let board else {
             timer.finish("align")
             let field = ShiftField(uniform: whole, width: width, height: height)
-            let etch = EtchField(tiles: field.shifts.count)
-            let blobs = Blobs.joined(differences(grey, field, PixelWindow(width: width, height: height), etch))
+            let blobs = Blobs.joined(differences(grey, field, PixelWindow(width: width, height: height)))
             timer.finish("compare")
             return plain(blobs)
         }
         let copper = board.copper(of: grey)
         let plane = BitPlane(copper, width: width, height: height)
         let frame = board.frame(of: plane, copper, whole)
-        let field = ShiftField(of: plane, to: board.copperPlane, near: whole, within: frame)
+        let field = pool.lend { ShiftField(of: plane, to: board.copperPlane, near: whole, within: frame, $0) }
         timer.finish("align")
-        let etch = etched(grey, plane, field, frame)
+        let differing = differences(grey, field, frame)
+        let etch = etched(grey, plane, field, differing)
         let part = BoardJudge.Part(grey: grey, copper: copper, frame: frame, etch: etch, tolerances: tolerances)
-        let blobs = Blobs.joined(differences(grey, field, frame, etch), reach: BoardJudge.joinReach)
+        let blobs = Blobs.joined(remaining(of: differing, grey, field, etch), reach: BoardJudge.joinReach)
         timer.finish("compare")
         let result = boardResult(blobs, board, part, field)
         timer.finish("classify")
@@ -114,11 +119,16 @@ package struct GoldenTemplate: Sendable {
         _ field: ShiftField
     ) -> ToolResult {
         var defects: [FoundDefect] = []
-        for blob in Self.largest(blobs, atMost: Self.maxJudged) {
+        let largest = Self.largest(blobs, atMost: Self.maxJudged)
+        let least = Double(settings.minArea) * Self.leastShare
+        let judged = largest.prefix(max(1, largest.count { Double($0.area) >= least }))
+        for blob in judged {
             let shift = field.shift(x: (blob.left + blob.right) / 2, y: (blob.top + blob.bottom) / 2)
-            let found = board.defect(blob, brighter: blob.kind == Self.brighter, part: part, shift: shift)
+            let brighter = blob.kind == Self.brighter
+            let found = board.defect(blob, among: judged, brighter: brighter, part: part, shift: shift)
             if let found, !defects.contains(found) { defects.append(found) }
         }
+        defects = JoinedDefects.joined(EdgeNoise(defects).weighted(defects))
         return ToolResult(
             score: defects.map(\.score).max() ?? 0,
             defects: defects.filter { $0.score >= Self.reportedFrom }
@@ -131,21 +141,29 @@ package struct GoldenTemplate: Sendable {
 
     /// How many pixels the edges of a board may lie farther out or in than the template's, tile by tile: the tolerance
     /// to either side grows as long as that takes away a strip along a good part of the edges around, or of all.
-    private func etched(_ part: Picture, _ plane: BitPlane, _ field: ShiftField, _ frame: PixelWindow) -> EtchField {
+    /// `runs` are the differences where nothing more is tolerated.
+    private func etched(_ part: Picture, _ plane: BitPlane, _ field: ShiftField, _ runs: [Run]) -> EtchField {
         let edges = plane.edgesOfTiles()
         let edgesAround = field.sums(edges, tiles: Self.etchTiles)
         let edgesOfAll = edges.reduce(0) { $0 + Int($1) }
+        let edgeTiles = edges.count { $0 > 0 }
+        func isEverywhere(_ taken: [UInt32]) -> Bool {
+            let share = Double(taken.reduce(0) { $0 + Int($1) }) / Double(max(1, edgesOfAll))
+            let tiles = edges.indices.count { edges[$0] > 0 && taken[$0] > 0 }
+            return share > Self.etchedShare
+                || (share > Self.roughShare && Double(tiles) > Double(edgeTiles) * Self.roughTiles)
+        }
         func isStrip(_ area: UInt32, _ edges: UInt32) -> Bool { Double(area) > Double(edges) * Self.etchedShareAround }
         var etch = EtchField(tiles: edges.count)
-        var areas = field.areas(of: differences(part, field, frame, etch))
+        var areas = field.areas(of: runs)
+        var runs = runs
         for extra in 1...UInt8(Self.mostEtch) {
-            let next = field.areas(
-                of: differences(part, field, frame, EtchField(tiles: edges.count, extra: extra))
-            )
+            runs = remaining(of: runs, part, field, EtchField(tiles: edges.count, extra: extra))
+            let next = field.areas(of: runs)
             var isWider = false
             for kind in [Self.darker, Self.brighter] {
                 let taken = zip(areas[Int(kind)], next[Int(kind)]).map { $0 > $1 ? $0 - $1 : 0 }
-                let isWhole = Double(taken.reduce(0) { $0 + Int($1) }) > Double(edgesOfAll) * Self.etchedShare
+                let isWhole = isEverywhere(taken)
                 let around = field.sums(taken, tiles: Self.etchTiles)
                 for tile in edges.indices where isWhole || isStrip(around[tile], edgesAround[tile]) {
                     if etch.widen(tile, to: extra, isHigher: kind == Self.brighter) { isWider = true }
@@ -158,27 +176,19 @@ package struct GoldenTemplate: Sendable {
     }
 
     /// Runs of pixels darker or brighter than is tolerated, in the part's pixels.
-    private func differences(
-        _ part: Picture,
-        _ field: ShiftField,
-        _ frame: PixelWindow,
-        _ etch: EtchField
-    ) -> [Run] {
+    private func differences(_ part: Picture, _ field: ShiftField, _ frame: PixelWindow) -> [Run] {
         var runs: [Run] = []
         var row = [UInt8](repeating: 0, count: width)
+        let tolerance = tolerances[0]
         for y in frame.top..<frame.bottom {
             row.withUnsafeMutableBufferPointer { out in
                 out.update(repeating: 0)
                 part.pixels.withUnsafeBufferPointer { part in
-                    field.forEachStretch(y: y, of: frame, width: width, height: height, also: etch.keys) {
-                        x,
-                        end,
-                        shift,
-                        key in
+                    field.forEachStretch(y: y, of: frame, width: width, height: height) { x, end, shift in
                         let golden = (y - shift.dy) * width - shift.dx
                         let judged = y * width
-                        tolerances[EtchField.lower(key)].lowest.withUnsafeBufferPointer { lowest in
-                            tolerances[EtchField.higher(key)].highest.withUnsafeBufferPointer { highest in
+                        tolerance.lowest.withUnsafeBufferPointer { lowest in
+                            tolerance.highest.withUnsafeBufferPointer { highest in
                                 for x in x..<end {
                                     let value = part[judged &+ x]
                                     let above: UInt8 = value > highest[golden &+ x] ? Self.brighter : 0
@@ -194,6 +204,34 @@ package struct GoldenTemplate: Sendable {
         }
         return runs
     }
+
+    /// What of the runs is a difference where more is tolerated.
+    private func remaining(of runs: [Run], _ part: Picture, _ field: ShiftField, _ etch: EtchField) -> [Run] {
+        var remaining: [Run] = []
+        for run in runs {
+            let row = run.y / ShiftField.tile * field.columns
+            let isBrighter = run.kind == Self.brighter
+            var start: Int?
+            for x in run.start..<run.end {
+                let tile = row + x / ShiftField.tile
+                let (shift, key) = (field.shifts[tile], etch.keys[tile])
+                let value = part.pixels[run.y * width + x]
+                let golden = (run.y - shift.dy) * width + x - shift.dx
+                let differs =
+                    isBrighter
+                    ? value > tolerances[EtchField.higher(key)].highest[golden]
+                    : value < tolerances[EtchField.lower(key)].lowest[golden]
+                if differs {
+                    start = start ?? x
+                } else if let first = start {
+                    remaining.append(Run(y: run.y, start: first, end: x, kind: run.kind))
+                    start = nil
+                }
+            }
+            if let first = start { remaining.append(Run(y: run.y, start: first, end: run.end, kind: run.kind)) }
+        }
+        return remaining
+    }
 }
 
 /// For each pixel of a template the darkest and brightest grey level that is no difference.
@@ -201,8 +239,14 @@ struct ToleranceBand: Sendable {
     let lowest: [UInt8]
     let highest: [UInt8]
 
-    /// For each reach the levels of the pixels up to so many away each way, and `threshold` beyond.
-    static func bands(_ grey: Picture, reaches: ClosedRange<Int>, threshold: UInt8) -> [ToleranceBand] {
+    /// For each reach the levels of the pixels up to so many away each way, and `threshold` beyond; in the middle of a
+    /// place so narrow that the reach covers it, only the pixel's own.
+    static func bands(
+        _ grey: Picture,
+        reaches: ClosedRange<Int>,
+        threshold: UInt8,
+        narrow: NarrowPlaces?
+    ) -> [ToleranceBand] {
         var darkest = envelope(grey.pixels, of: grey, reach: reaches.lowerBound, PixelLoops.erode)
         var brightest = envelope(grey.pixels, of: grey, reach: reaches.lowerBound, PixelLoops.dilate)
         var bands: [ToleranceBand] = []
@@ -211,12 +255,11 @@ struct ToleranceBand: Sendable {
                 darkest = envelope(darkest, of: grey, reach: 1, PixelLoops.erode)
                 brightest = envelope(brightest, of: grey, reach: 1, PixelLoops.dilate)
             }
-            bands.append(
-                ToleranceBand(
-                    lowest: moved(darkest) { max($0, threshold) &- threshold },
-                    highest: moved(brightest) { min($0, 255 - threshold) &+ threshold }
-                )
-            )
+            var lowest = moved(darkest) { max($0, threshold) &- threshold }
+            var highest = moved(brightest) { min($0, 255 - threshold) &+ threshold }
+            for at in narrow?.bright(reach) ?? [] { lowest[at] = max(grey.pixels[at], threshold) - threshold }
+            for at in narrow?.dark(reach) ?? [] { highest[at] = min(grey.pixels[at], 255 - threshold) + threshold }
+            bands.append(ToleranceBand(lowest: lowest, highest: highest))
         }
         return bands
     }

@@ -1,14 +1,14 @@
 /// Part of a picture in which a difference is looked at closely: pixels `left..<right`, `top..<bottom`.
-struct PixelWindow: Sendable {
-    let left: Int
-    let top: Int
-    let right: Int
-    let bottom: Int
+package struct PixelWindow: Sendable {
+    package let left: Int
+    package let top: Int
+    package let right: Int
+    package let bottom: Int
 
     /// The whole of a picture.
     init(width: Int, height: Int) { (left, top, right, bottom) = (0, 0, width, height) }
 
-    init(left: Int, top: Int, right: Int, bottom: Int) {
+    package init(left: Int, top: Int, right: Int, bottom: Int) {
         (self.left, self.top, self.right, self.bottom) = (left, top, right, bottom)
     }
 
@@ -28,6 +28,19 @@ struct PixelWindow: Sendable {
 
     /// A byte for each pixel, all 0.
     func plane() -> [UInt8] { [UInt8](repeating: 0, count: count) }
+
+    /// Whether the blob's box and the window share pixels.
+    func touches(_ blob: Blob) -> Bool {
+        blob.left < right && blob.right > left && blob.top < bottom && blob.bottom > top
+    }
+
+    /// Sets the pixels of the runs that lie in the window.
+    func set(_ runs: [Run], in plane: inout [UInt8]) {
+        for run in runs where run.y >= top && run.y < bottom {
+            let (start, end) = (max(left, run.start), min(right, run.end))
+            for x in start..<max(start, end) { plane[index(x, run.y)] = 1 }
+        }
+    }
 
     /// The smallest box, in the picture's pixels, around the pixels that are set; nil where none is.
     func bounds(_ plane: [UInt8]) -> (left: Int, top: Int, right: Int, bottom: Int)? {

@@ -48,6 +48,8 @@ package struct SurfaceModel: Equatable, Sendable {
     let appearance: PartAppearance
     /// Distances at which the score is 1.
     let limits: AspectScores
+    /// Scores of the training parts, each left out in turn; empty in a file of format 1.
+    package let goodScores: [Double]
 
     /// Learns from pictures of good parts, all of one size. The same pictures in the same order give the same model.
     package static func train(
@@ -113,6 +115,7 @@ package struct SurfaceModel: Equatable, Sendable {
                 surface: distances.surfaceScore
             )
         }
+        let limits = AspectScores(limitsOf: leftOut)
         return SurfaceModel(
             width: picture.width,
             height: picture.height,
@@ -122,7 +125,8 @@ package struct SurfaceModel: Equatable, Sendable {
             outline: OutlineStatistics(outlines),
             frame: frame,
             appearance: PartAppearance(samples, coverage: average),
-            limits: AspectScores(limitsOf: leftOut)
+            limits: limits,
+            goodScores: leftOut.map { $0.inUnits(of: limits, atMost: nothingFound).largest }
         )
     }
 

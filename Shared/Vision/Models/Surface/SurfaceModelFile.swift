@@ -4,8 +4,9 @@ extension SurfaceModel {
     /// Largest model file, bytes.
     package static let maxFileBytes = 16_000_000
 
-    private static let magic = Array("LLSURFM\0".utf8)
-    private static let version: UInt32 = 1
+    static let magic = Array("LLSURFM\0".utf8)
+    /// Format 2 adds the training parts' scores; a file of format 1 is written as it was.
+    private static let versions: ClosedRange<UInt32> = 1...2
     private static let digestBytes = 64
 
     /// Writes the model to `path`, whole or not at all.
@@ -27,7 +28,7 @@ extension SurfaceModel {
     package func encoded() -> [UInt8] {
         var writer = FieldWriter()
         writer.bytes = Self.magic
-        writer.put(Self.version)
+        writer.put(goodScores.isEmpty ? Self.versions.lowerBound : Self.versions.upperBound)
         for value in [width, height, channels] { writer.put(UInt32(value)) }
         writer.put(UInt32(sources.count))
         for source in sources {
@@ -41,6 +42,7 @@ extension SurfaceModel {
         writer.put(floats: appearance.coverage)
         writer.put(floats: appearance.means)
         writer.put(floats: appearance.weights)
+        writer.put(doubles: goodScores)
         return writer.bytes + Array(hexSHA256(writer.bytes).utf8)
     }
 
@@ -57,17 +59,20 @@ extension SurfaceModel {
         }
         var reader = FieldReader(bytes: body, position: magic.count)
         let found = reader.word()
-        guard found == version else {
-            throw SurfaceModelError(name: name, reason: "format version \(found); this program reads \(version)")
+        guard versions.contains(found) else {
+            throw SurfaceModelError(
+                name: name,
+                reason: "format version \(found); this program reads \(versions.lowerBound) to \(versions.upperBound)"
+            )
         }
-        let model = read(&reader)
+        let model = read(&reader, hasScores: found > versions.lowerBound)
         guard !reader.isShort, reader.position == body.count, let model, model.isSound else {
             throw SurfaceModelError(name: name, reason: "fields that do not fit together; learn the model again")
         }
         return model
     }
 
-    private static func read(_ reader: inout FieldReader) -> SurfaceModel? {
+    private static func read(_ reader: inout FieldReader, hasScores: Bool) -> SurfaceModel? {
         let (width, height, channels) = (Int(reader.word()), Int(reader.word()), Int(reader.word()))
         let count = Int(reader.word())
         guard (minPictures...maxPictures).contains(count) else { return nil }
@@ -85,6 +90,7 @@ extension SurfaceModel {
             means: reader.floats(size),
             weights: reader.floats(size)
         )
+        let goodScores = hasScores ? reader.doubles(count) : []
         guard !reader.isShort else { return nil }
         return SurfaceModel(
             width: width,
@@ -95,7 +101,8 @@ extension SurfaceModel {
             outline: outline,
             frame: PartFrame(cellSize: numbers[0]),
             appearance: appearance,
-            limits: AspectScores(outline: numbers[1], coverage: numbers[2], surface: numbers[3])
+            limits: AspectScores(outline: numbers[1], coverage: numbers[2], surface: numbers[3]),
+            goodScores: goodScores
         )
     }
 
@@ -107,6 +114,7 @@ extension SurfaceModel {
             && (outline.spreads + [frame.cellSize, limits.outline, limits.coverage, limits.surface]).allSatisfy {
                 $0 > 0
             }
+            && goodScores.allSatisfy { $0.isFinite && $0 >= 0 }
             && (appearance.coverage + appearance.means + appearance.weights).allSatisfy(\.isFinite)
     }
 }
