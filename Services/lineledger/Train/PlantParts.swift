@@ -96,15 +96,19 @@ struct PlantParts {
         filter.station = choice.station
         filter.limit = Queries.largestPage
         var found: [PartInfo] = []
+        // A picture that came twice teaches nothing more and makes parts look alike.
+        var pixels: Set<String> = []
         repeat {
             let page = try queries.parts(filter)
-            found += page.parts.filter { $0.evidence?.stored == true }
+            found += page.parts.filter {
+                $0.evidence?.stored == true && pixels.insert($0.pixelsSha256).inserted
+            }
             filter.cursor = page.next
         } while found.count < wanted && filter.cursor != nil
         guard found.count >= wanted else {
             throw Failure(
-                description: "\(found.count) parts that passed have a kept picture; expected \(wanted) of them, see "
-                    + "evidence.keep in the plant file"
+                description: "\(found.count) parts that passed have a kept picture of their own; expected \(wanted) of "
+                    + "them, see evidence.keep in the plant file"
             )
         }
         return found.prefix(wanted).reversed()

@@ -4,55 +4,37 @@ extension AnomalyModel {
     /// Largest model file, bytes.
     package static let maxFileBytes = 64_000_000
 
-    static let magic = Array("LLANOMM\0".utf8)
-    private static let version: UInt32 = 1
-    private static let digestBytes = 64
+    static let envelope = ModelEnvelope("an anomaly model", "LLANOMM", 1...1)
     /// Most features a patch.
     private static let maxDepth = 1_024
 
     package func encoded() -> [UInt8] {
-        var writer = FieldWriter()
-        writer.bytes = Self.magic
-        writer.put(Self.version)
-        writer.put(backboneSHA256)
-        for value in [pictureWidth, pictureHeight, width, height] { writer.put(UInt32(value)) }
-        writer.put(UInt32(sources.count))
-        for source in sources {
-            writer.put(source.name)
-            writer.put(source.pixelsSHA256)
+        Self.envelope.seal(1) { writer in
+            writer.put(backboneSHA256)
+            for value in [pictureWidth, pictureHeight, width, height] { writer.put(UInt32(value)) }
+            writer.put(UInt32(sources.count))
+            for source in sources {
+                writer.put(source.name)
+                writer.put(source.pixelsSHA256)
+            }
+            writer.put(UInt32(scales.count))
+            writer.put(floats: scales)
+            writer.put(UInt32(memory.count))
+            writer.put(floats: memory.entries)
+            writer.put(floats: [reach])
+            writer.put(UInt32(leftOut.count))
+            writer.put(doubles: leftOut)
+            writer.put(doubles: [limit])
         }
-        writer.put(UInt32(scales.count))
-        writer.put(floats: scales)
-        writer.put(UInt32(memory.count))
-        writer.put(floats: memory.entries)
-        writer.put(floats: [reach])
-        writer.put(UInt32(leftOut.count))
-        writer.put(doubles: leftOut)
-        writer.put(doubles: [limit])
-        return writer.bytes + Array(hexSHA256(writer.bytes).utf8)
     }
 
     /// Reads a model; a damaged file, or one of another format, is an error that says so.
     package static func decode(_ bytes: [UInt8], name: String) throws(AnomalyModelError) -> AnomalyModel {
-        guard bytes.starts(with: magic), bytes.count > magic.count + digestBytes else {
-            throw AnomalyModelError(name: name, reason: "not an anomaly model; expected a file that begins LLANOMM")
+        do throws(ModelEnvelope.Refusal) {
+            return try envelope.open(bytes) { reader, _ in read(&reader).flatMap { $0.isSound ? $0 : nil } }
+        } catch {
+            throw AnomalyModelError(name: name, reason: error.reason)
         }
-        let body = Array(bytes.dropLast(digestBytes))
-        guard Array(hexSHA256(body).utf8) == Array(bytes.suffix(digestBytes)) else {
-            throw AnomalyModelError(
-                name: name,
-                reason: "damaged: its content does not match its checksum; restore it or learn it again"
-            )
-        }
-        var reader = FieldReader(bytes: body, position: magic.count)
-        let found = reader.word()
-        guard found == version else {
-            throw AnomalyModelError(name: name, reason: "format version \(found); this program reads \(version)")
-        }
-        guard let model = read(&reader), !reader.isShort, reader.position == body.count, model.isSound else {
-            throw AnomalyModelError(name: name, reason: "fields that do not fit together; learn the model again")
-        }
-        return model
     }
 
     private static func read(_ reader: inout FieldReader) -> AnomalyModel? {

@@ -6,14 +6,14 @@ package enum LearnedModel: Equatable, Sendable {
 
     /// Whether a file with these bytes is meant to be a model.
     package static func isModel(_ bytes: [UInt8]) -> Bool {
-        [AnomalyModel.magic, SurfaceModel.magic, SegmentationModel.magic].contains { bytes.starts(with: $0) }
+        [AnomalyModel.envelope, SurfaceModel.envelope, SegmentationModel.envelope].contains { $0.names(bytes) }
     }
 
     /// Reads a model file of any kind; `name` stands in what is said of mistakes.
     package static func decode(_ bytes: [UInt8], name: String) throws(LearnError) -> LearnedModel {
         do {
-            if bytes.starts(with: AnomalyModel.magic) { return .anomaly(try AnomalyModel.decode(bytes, name: name)) }
-            if bytes.starts(with: SegmentationModel.magic) {
+            if AnomalyModel.envelope.names(bytes) { return .anomaly(try AnomalyModel.decode(bytes, name: name)) }
+            if SegmentationModel.envelope.names(bytes) {
                 return .segmentation(try SegmentationModel.decode(bytes, name: name))
             }
             return .surface(try SurfaceModel.decode(bytes, name: name))

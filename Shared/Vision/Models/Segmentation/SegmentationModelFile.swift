@@ -4,52 +4,35 @@ extension SegmentationModel {
     /// Largest model file, bytes.
     package static let maxFileBytes = 8_000_000
 
-    static let magic = Array("LLSEGMM\0".utf8)
-    private static let version: UInt32 = 1
-    private static let digestBytes = 64
+    static let envelope = ModelEnvelope("a segmentation model", "LLSEGMM", 1...1)
     /// Most features a cell.
     private static let maxDepth = 1_024
 
     package func encoded() -> [UInt8] {
-        var writer = FieldWriter()
-        writer.bytes = Self.magic
-        writer.put(Self.version)
-        writer.put(backboneSHA256)
-        writer.put(UInt32(sources.count))
-        for source in sources {
-            writer.put(source.name)
-            writer.put(source.pixelsSHA256)
+        Self.envelope.seal(1) { writer in
+            writer.put(backboneSHA256)
+            writer.put(UInt32(sources.count))
+            for source in sources {
+                writer.put(source.name)
+                writer.put(source.pixelsSHA256)
+            }
+            writer.put(UInt32(categories.count))
+            for category in categories { writer.put(category.rawValue) }
+            writer.put(UInt32(classifier.depth))
+            for values in [classifier.first, classifier.firstBias, classifier.second, classifier.secondBias] {
+                writer.put(floats: values)
+            }
+            writer.put(doubles: [limit])
         }
-        writer.put(UInt32(categories.count))
-        for category in categories { writer.put(category.rawValue) }
-        writer.put(UInt32(classifier.depth))
-        for values in [classifier.first, classifier.firstBias, classifier.second, classifier.secondBias] {
-            writer.put(floats: values)
-        }
-        writer.put(doubles: [limit])
-        return writer.bytes + Array(hexSHA256(writer.bytes).utf8)
     }
 
     /// Reads a model; a damaged file, or one of another format, is an error that says so.
     package static func decode(_ bytes: [UInt8], name: String) throws(LearnError) -> SegmentationModel {
-        guard bytes.starts(with: magic), bytes.count > magic.count + digestBytes else {
-            throw LearnError("\(name): not a segmentation model; expected a file that begins LLSEGMM")
+        do throws(ModelEnvelope.Refusal) {
+            return try envelope.open(bytes) { reader, _ in read(&reader).flatMap { $0.isSound ? $0 : nil } }
+        } catch {
+            throw LearnError("\(name): \(error.reason)")
         }
-        let body = Array(bytes.dropLast(digestBytes))
-        guard Array(hexSHA256(body).utf8) == Array(bytes.suffix(digestBytes)) else {
-            throw LearnError(
-                "\(name): damaged: its content does not match its checksum; restore it or learn it again"
-            )
-        }
-        var reader = FieldReader(bytes: body, position: magic.count)
-        let found = reader.word()
-        guard found == version else {
-            throw LearnError("\(name): format version \(found); this program reads \(version)")
-        }
-        guard let model = read(&reader), !reader.isShort, reader.position == body.count, model.isSound else {
-            throw LearnError("\(name): fields that do not fit together; learn the model again")
-        }
-        return model
     }
 
     private var isSound: Bool { classifier.isSound && limit > 0 && limit <= Self.certainty }

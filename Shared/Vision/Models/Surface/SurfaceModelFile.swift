@@ -4,10 +4,8 @@ extension SurfaceModel {
     /// Largest model file, bytes.
     package static let maxFileBytes = 16_000_000
 
-    static let magic = Array("LLSURFM\0".utf8)
     /// Format 2 adds the training parts' scores; a file of format 1 is written as it was.
-    private static let versions: ClosedRange<UInt32> = 1...2
-    private static let digestBytes = 64
+    static let envelope = ModelEnvelope("a surface model", "LLSURFM", 1...2)
 
     /// Writes the model to `path`, whole or not at all.
     package func save(path: String) throws(FileError) {
@@ -26,50 +24,32 @@ extension SurfaceModel {
     }
 
     package func encoded() -> [UInt8] {
-        var writer = FieldWriter()
-        writer.bytes = Self.magic
-        writer.put(goodScores.isEmpty ? Self.versions.lowerBound : Self.versions.upperBound)
-        for value in [width, height, channels] { writer.put(UInt32(value)) }
-        writer.put(UInt32(sources.count))
-        for source in sources {
-            writer.put(source.name)
-            writer.put(source.pixelsSHA256)
+        Self.envelope.seal(goodScores.isEmpty ? 1 : 2) { writer in
+            for value in [width, height, channels] { writer.put(UInt32(value)) }
+            writer.put(UInt32(sources.count))
+            for source in sources {
+                writer.put(source.name)
+                writer.put(source.pixelsSHA256)
+            }
+            writer.bytes += classes.isPart.map { $0 ? 1 : 0 }
+            writer.put(doubles: outline.means)
+            writer.put(doubles: outline.spreads)
+            writer.put(doubles: [frame.cellSize, limits.outline, limits.coverage, limits.surface])
+            writer.put(floats: appearance.coverage)
+            writer.put(floats: appearance.means)
+            writer.put(floats: appearance.weights)
+            writer.put(doubles: goodScores)
         }
-        writer.bytes += classes.isPart.map { $0 ? 1 : 0 }
-        writer.put(doubles: outline.means)
-        writer.put(doubles: outline.spreads)
-        writer.put(doubles: [frame.cellSize, limits.outline, limits.coverage, limits.surface])
-        writer.put(floats: appearance.coverage)
-        writer.put(floats: appearance.means)
-        writer.put(floats: appearance.weights)
-        writer.put(doubles: goodScores)
-        return writer.bytes + Array(hexSHA256(writer.bytes).utf8)
     }
 
     package static func decode(_ bytes: [UInt8], name: String) throws(SurfaceModelError) -> SurfaceModel {
-        guard bytes.starts(with: magic), bytes.count > magic.count + digestBytes else {
-            throw SurfaceModelError(name: name, reason: "not a surface model; expected a file that begins LLSURFM")
+        do throws(ModelEnvelope.Refusal) {
+            return try envelope.open(bytes) { reader, version in
+                read(&reader, hasScores: version > 1).flatMap { $0.isSound ? $0 : nil }
+            }
+        } catch {
+            throw SurfaceModelError(name: name, reason: error.reason)
         }
-        let body = Array(bytes.dropLast(digestBytes))
-        guard Array(hexSHA256(body).utf8) == Array(bytes.suffix(digestBytes)) else {
-            throw SurfaceModelError(
-                name: name,
-                reason: "damaged: its content does not match its checksum; restore it or learn it again"
-            )
-        }
-        var reader = FieldReader(bytes: body, position: magic.count)
-        let found = reader.word()
-        guard versions.contains(found) else {
-            throw SurfaceModelError(
-                name: name,
-                reason: "format version \(found); this program reads \(versions.lowerBound) to \(versions.upperBound)"
-            )
-        }
-        let model = read(&reader, hasScores: found > versions.lowerBound)
-        guard !reader.isShort, reader.position == body.count, let model, model.isSound else {
-            throw SurfaceModelError(name: name, reason: "fields that do not fit together; learn the model again")
-        }
-        return model
     }
 
     private static func read(_ reader: inout FieldReader, hasScores: Bool) -> SurfaceModel? {
