@@ -272,6 +272,40 @@ private enum Act {
         )
     }
 
+    @Test("ML-02, ML-04: a model goes on record once, and reviews are of what is on record")
+    func models() {
+        func because(_ person: String, _ request: String) -> HumanAct {
+            var act = act(person, request)
+            act.reason = "new lamp"
+            return act
+        }
+        var live = Live(DecisionCore())
+        let trained = ModelTrained.with {
+            $0.modelSha256 = hash(1, "c")
+            $0.trainingSetSha256 = hash(2, "c")
+            $0.testSetSha256 = hash(3, "c")
+            $0.pictures = 4_200
+            $0.tool = "anomaly"
+            $0.figures = .with { $0.good = 1 }
+            $0.reportSha256 = hash(4, "c")
+        }
+        let review = PerformanceReviewed.with {
+            $0.subjectSha256 = trained.modelSha256
+            $0.fromUs = 1
+            $0.toUs = 2
+            $0.conclusion = "keep"
+            $0.reportSha256 = hash(5, "c")
+        }
+        #expect(refusal(live.core, because("ada", "r-0"), .review(review))?.contains("neither") == true)
+        #expect(live.submit(.init(act: because("ada", "r-1"), decision: .train(trained))) != nil)
+        #expect(refusal(live.core, because("ada", "r-2"), .train(trained))?.contains("on record already") == true)
+        var same = trained
+        same.modelSha256 = hash(9, "c")
+        same.testSetSha256 = same.trainingSetSha256
+        #expect(refusal(live.core, because("ada", "r-3"), .train(same))?.contains("expected others") == true)
+        #expect(live.submit(.init(act: act("ben", "r-4"), decision: .review(review))) != nil)
+    }
+
     private func refusal(_ core: DecisionCore, _ act: HumanAct, _ decision: DecisionCore.Decision) -> String? {
         guard case .refused(let refusal) = core.outcome(of: .init(act: act, decision: decision)) else { return nil }
         return refusal.description
