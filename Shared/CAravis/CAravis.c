@@ -42,6 +42,7 @@ typedef struct {
     F(void, arv_camera_software_trigger, (void *, GError **)) \
     F(void, arv_camera_gv_set_packet_size, (void *, int, GError **)) \
     F(unsigned, arv_camera_gv_auto_packet_size, (void *, GError **)) \
+    F(void, arv_camera_gv_set_stream_options, (void *, int)) \
     F(void, arv_camera_set_chunks, (void *, const char *, GError **)) \
     F(void *, arv_camera_create_chunk_parser, (void *)) \
     F(int64_t, arv_chunk_parser_get_integer_value, (void *, void *, const char *, GError **)) \
@@ -59,6 +60,9 @@ typedef struct {
     F(uint64_t, arv_buffer_get_timestamp, (void *)) \
     F(uint64_t, arv_buffer_get_system_timestamp, (void *)) \
     F(uint64_t, arv_buffer_get_frame_id, (void *)) \
+    F(void, arv_buffer_set_timestamp, (void *, uint64_t)) \
+    F(void, arv_buffer_set_system_timestamp, (void *, uint64_t)) \
+    F(void, arv_buffer_set_frame_id, (void *, uint64_t)) \
     F(const void *, arv_buffer_get_data, (void *, size_t *)) \
     F(unsigned, arv_buffer_get_n_parts, (void *)) \
     F(const void *, arv_buffer_get_image_data, (void *, size_t *)) \
@@ -70,6 +74,7 @@ typedef struct {
     F(void *, arv_stream_timeout_pop_buffer, (void *, uint64_t)) \
     F(void, arv_gv_stream_get_statistics, (void *, uint64_t *, uint64_t *)) \
     F(unsigned long, g_signal_connect_data, (void *, const char *, void (*)(void), void *, void *, int)) \
+    F(void, g_object_set, (void *, const char *, ...)) \
     F(void, g_object_unref, (void *)) \
     F(void, g_error_free, (GError *))
 
@@ -305,12 +310,24 @@ bool caravis_chunk_integer(CAravisCamera *camera, void *buffer, const char *chun
     return false;
 }
 
+// ARV_GV_STREAM_OPTION_PACKET_SOCKET_DISABLED.
+enum { NO_PACKET_SOCKET = 1 };
+// ARV_GV_STREAM_SOCKET_BUFFER_FIXED.
+enum { FIXED = 0 };
+
 bool caravis_start(CAravisCamera *camera, unsigned buffers, CAravisError *error) {
     GError *failure = NULL;
+    // Aravis' packet socket takes whatever passes on any network until its filter is set, and makes frames of it.
+    if (camera->is_gige) arv.arv_camera_gv_set_stream_options(camera->camera, NO_PACKET_SOCKET);
     unsigned payload = arv.arv_camera_get_payload(camera->camera, &failure);
     if (!succeeded(failure, error)) return false;
     camera->stream = arv.arv_camera_create_stream(camera->camera, NULL, NULL, &failure);
     if (!succeeded(failure, error)) return false;
+    if (camera->is_gige) {
+        arv.g_object_set(
+            camera->stream, "socket-buffer", FIXED, "socket-buffer-size", CARAVIS_SOCKET_BYTES, (const char *)NULL
+        );
+    }
     for (unsigned index = 0; index < buffers; index++) {
         arv.arv_stream_push_buffer(camera->stream, arv.arv_buffer_new_allocate(payload));
     }
@@ -345,6 +362,10 @@ bool caravis_pop(CAravisCamera *camera, uint64_t wait_us, CAravisFrame *frame) {
 }
 
 void caravis_push(CAravisCamera *camera, void *buffer) {
+    // Aravis sets them from the leader packet alone: without one they would still be the last frame's.
+    arv.arv_buffer_set_frame_id(buffer, 0);
+    arv.arv_buffer_set_timestamp(buffer, 0);
+    arv.arv_buffer_set_system_timestamp(buffer, 0);
     arv.arv_stream_push_buffer(camera->stream, buffer);
 }
 

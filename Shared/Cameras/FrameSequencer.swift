@@ -51,17 +51,22 @@ package struct FrameSequencer: Equatable {
 }
 
 /// What a numbered frame comes to: gaps before it, then the frame itself, in order.
-struct FrameOrder {
+package struct FrameOrder {
     private(set) var sequencer: FrameSequencer
     /// Found and not yet told; at most three a frame.
     private var waiting: [Capture] = []
+    /// Told since the last frame with a number: the next number leaves theirs out.
+    private var unnumbered: UInt64 = 0
 
-    init(modulus: UInt64, lowest: UInt64) {
+    package init(modulus: UInt64, lowest: UInt64) {
         sequencer = FrameSequencer(modulus: modulus, lowest: lowest)
         waiting.reserveCapacity(4)
     }
 
-    mutating func begin() { sequencer.begin() }
+    mutating func begin() {
+        sequencer.begin()
+        unnumbered = 0
+    }
 
     mutating func tell(_ capture: Capture) { waiting.append(capture) }
 
@@ -71,11 +76,15 @@ struct FrameOrder {
     /// Counts a frame that is no trigger.
     mutating func see(_ shot: Shot) { _ = shot.frameNumber.map { sequencer.accept($0) } }
 
-    mutating func next() -> Capture? { waiting.isEmpty ? nil : waiting.removeFirst() }
+    package mutating func next() -> Capture? { waiting.isEmpty ? nil : waiting.removeFirst() }
 
-    /// Takes a frame: the gaps that its number tells, then itself. A frame without number is one trigger.
-    mutating func take(_ shot: Shot, _ counts: inout CameraStatistics) {
-        guard let number = shot.frameNumber else { return waiting.append(.shot(shot)) }
+    /// Takes a frame: the gaps that its number tells, then itself. A frame without number is one trigger, and no gap.
+    package mutating func take(_ shot: Shot, _ counts: inout CameraStatistics) {
+        guard let number = shot.frameNumber else {
+            unnumbered += 1
+            return waiting.append(.shot(shot))
+        }
+        defer { unnumbered = 0 }
         let before = sequencer.last
         switch sequencer.accept(number) {
         case .next: break
@@ -90,8 +99,9 @@ struct FrameOrder {
         waiting.append(.shot(shot))
     }
 
-    private mutating func skip(_ count: UInt64, _ before: UInt64?, _ number: UInt64, _ counts: inout CameraStatistics) {
-        guard count > 0 else { return }
+    private mutating func skip(_ left: UInt64, _ before: UInt64?, _ number: UInt64, _ counts: inout CameraStatistics) {
+        guard left > unnumbered else { return }
+        let count = left - unnumbered
         counts.skipped += count
         let reason = "frame lost on its way: the camera's counter went from \(before ?? 0) to \(number)"
         waiting.append(.skipped(count: count, reason: reason))

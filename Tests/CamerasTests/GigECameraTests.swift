@@ -9,8 +9,11 @@ import Vision
 struct GigECameraTests {
     private static let deadlineUs: Int64 = 20_000_000
 
+    /// Small frames: some of them have room in what a busy host keeps for a socket.
     private func settings(_ trigger: PlantFile.CameraTrigger = .free) -> PlantFile.GigE {
         var settings = PlantFile.GigE(address: "127.0.0.1", trigger: trigger)
+        settings.width = 128
+        settings.height = 96
         settings.frameRate = 100
         return settings
     }
@@ -46,7 +49,7 @@ struct GigECameraTests {
         let camera = GigECamera(settings())
         let configuration = try open(camera)
         #expect(configuration.device == "GVX1" && camera.device == "GVX1")
-        #expect(configuration.width == 512 && configuration.height == 512 && configuration.pixelFormat == "Mono8")
+        #expect(configuration.width == 128 && configuration.height == 96 && configuration.pixelFormat == "Mono8")
         #expect(configuration.settings.contains { $0.name == "frame_rate" && $0.value == 100 && $0.unit == "HTZ" })
         #expect(configuration.settings.contains { $0.name == "exposure" && $0.unit == "B98" })
         // The fake camera begins to count shortly before 65,535.
@@ -56,16 +59,25 @@ struct GigECameraTests {
         restarts = found.restarts
         #expect(restarts == 1)
         var last: Shot?
+        var skipped: UInt64 = 0
         for capture in found {
             switch capture {
             case .shot(let shot):
-                let picture = try shot.picture.get()
-                #expect(picture.width == 512 && picture.height == 512 && picture.channels == 1)
+                // Packets may be lost on a busy machine; such a frame is told, and is a trigger all the same.
+                guard case .success(let picture) = shot.picture else {
+                    skipped += 1
+                    continue
+                }
+                #expect(picture.width == 128 && picture.height == 96 && picture.channels == 1)
                 if let last { #expect(shot.deviceTimeUs > last.deviceTimeUs && shot.hostTimeUs >= last.hostTimeUs) }
-                if let before = last?.frameNumber, before != 65_535 { #expect(shot.frameNumber == before + 1) }
+                if let before = last?.frameNumber, let number = shot.frameNumber, number > before {
+                    #expect(number == before + skipped + 1)
+                }
                 #expect(abs(shot.hostTimeUs - CameraClock.system.nowUs()) < Self.deadlineUs)
                 last = shot
-            case .restarted(let reason): #expect(reason.contains("65535 to 1"))
+                skipped = 0
+            case .skipped(let count, _): skipped += count
+            case .restarted(let reason): #expect(reason.hasPrefix("the camera's frame counter ran over, from 65"))
             default: Issue.record("\(capture)")
             }
         }
@@ -160,15 +172,31 @@ struct GigECameraTests {
         return nil
     }
 
+    @Test("M23 what other programs send on this host is no frame of the camera")
+    func otherTraffic() throws {
+        guard let fake = try FakeGigECamera.start() else { return }
+        defer { fake.kill() }
+        let chatter = try LoopbackChatter()
+        defer { chatter.stop() }
+        var settings = settings(.hardware)
+        settings.triggerSource = "Line0"
+        let camera = GigECamera(settings)
+        _ = try open(camera)
+        let found = (0..<20).map { camera.next(index: $0, waitUs: 20_000) }
+        camera.close()
+        #expect(found.shots.isEmpty, "\(found)")
+        #expect(chatter.sent > 100)
+    }
+
     @Test("M23 lost packets are named, frame by frame")
     func lostPackets() throws {
-        guard let fake = try FakeGigECamera.start(lostPerThousand: 5) else { return }
+        guard let fake = try FakeGigECamera.start(lostPerThousand: 50) else { return }
         defer { fake.kill() }
         let camera = GigECamera(settings())
         _ = try open(camera)
         let found = captures(camera) { $0.shots.count >= 20 && $0.damage.count >= 3 }
         #expect(found.damage.count >= 3)
-        #expect(found.damage.allSatisfy { $0.contains("packets missing") })
+        #expect(found.damage.allSatisfy { $0.contains("packets missing") }, "\(found)")
         #expect(camera.statistics.missingPackets > 0)
         #expect(camera.statistics.damaged >= 3)
         camera.close()

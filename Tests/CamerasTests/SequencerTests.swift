@@ -47,6 +47,39 @@ struct SequencerTests {
     }
 }
 
+@Suite("Frames in order")
+struct FrameOrderTests {
+    /// Frames of a camera whose numbers run over; each is whole, without a number, or lost.
+    @Test("TRC-13 M23 each frame is one trigger or one gap, with or without its number", arguments: 0..<100)
+    func eachOnce(seed: UInt64) {
+        var random = SplitMix(state: seed)
+        var order = FrameOrder(modulus: 65_536, lowest: 1)
+        var counts = CameraStatistics()
+        var number: UInt64 = 65_500
+        var (sent, told, skipped): (UInt64, UInt64, UInt64) = (0, 0, 0)
+        func shot(_ number: UInt64?) -> Shot {
+            let missing = NoPicture(reason: "seed \(seed)")
+            return Shot(picture: .failure(missing), sourceName: "", hostTimeUs: 1, frameNumber: number)
+        }
+        for index in 0..<200 {
+            sent += 1
+            // The first and the last have numbers: what is lost before or after all others is not told.
+            let fate = index == 0 || index == 199 ? 9 : random.next() % 10
+            if fate > 0 { order.take(shot(fate > 2 ? number : nil), &counts) }
+            while let capture = order.next() {
+                switch capture {
+                case .shot: told += 1
+                case .skipped(let count, _): skipped += count
+                case .restarted: break
+                default: Issue.record("seed \(seed): \(capture)")
+                }
+            }
+            number = number == 65_535 ? 1 : number + 1
+        }
+        #expect(told + skipped == sent && counts.skipped == skipped)
+    }
+}
+
 @Suite("GigE Vision bytes")
 struct GigEBytesTests {
     /// The 8 highest bits of pixel `index` in a stream of `bits` a pixel, lowest bit first: bit by bit.

@@ -33,8 +33,9 @@ enum {
 typedef struct {
     void *buffer;
     int status;
+    // All three are 0 where the leader packet did not come: the block's id, the camera's clock and the host's at the
+    // leader, nanoseconds.
     uint64_t frame_id;
-    // The camera's clock and the host's at the first packet, nanoseconds.
     uint64_t device_ns;
     uint64_t host_ns;
     // Payload type and pixel format of GigE Vision and PFNC.
@@ -88,6 +89,9 @@ bool caravis_set_packet_size(CAravisCamera *camera, int bytes, CAravisError *err
 bool caravis_set_chunks(CAravisCamera *camera, const char *list, CAravisError *error);
 // An integer from the chunk data of a frame.
 bool caravis_chunk_integer(CAravisCamera *camera, void *buffer, const char *chunk, int64_t *value);
+
+// Bytes that the host is asked to keep of what came and was not taken yet; net.core.rmem_max is its limit.
+enum { CARAVIS_SOCKET_BYTES = 32 << 20 };
 
 // Starts streaming into `buffers` buffers of the camera's payload size.
 bool caravis_start(CAravisCamera *camera, unsigned buffers, CAravisError *error);

@@ -136,9 +136,11 @@ struct AravisFrame {
 
     /// ArvBufferStatus.
     var status: Int32 { frame.status }
-    var blockID: UInt64 { frame.frame_id }
+    /// Nil where the leader packet did not come: 0 is no block id (GigE Vision 1.2, 24.2).
+    var blockID: UInt64? { frame.frame_id == 0 ? nil : frame.frame_id }
     var deviceUs: Int64 { Int64(frame.device_ns / 1_000) }
-    var hostUs: Int64 { Int64(frame.host_ns / 1_000) }
+    /// Nil where the leader packet did not come.
+    var hostUs: Int64? { frame.host_ns == 0 ? nil : Int64(frame.host_ns / 1_000) }
     var payloadType: Int32 { frame.payload_type }
     /// By the PFNC.
     var pixelFormat: UInt32 { frame.pixel_format }

@@ -159,7 +159,7 @@ package final class GigECamera: Camera {
         }
         let countsByChunk = session.countsByChunk
         let shot = session.handle.take(waitUs: min(waitUs, Self.silenceUs)) { frame in
-            Self.shot(frame, countsByChunk, state.maker)
+            self.shot(frame, countsByChunk, state.maker)
         }
         guard let shot else {
             if clock.monotonicUs() - session.heardUs >= Self.silenceUs { listen(&state, &session) }
@@ -221,16 +221,15 @@ package final class GigECamera: Camera {
         lose(&state, session, reason)
     }
 
-    private static func shot(_ frame: AravisFrame, _ countsByChunk: Bool, _ maker: PictureMaker) -> Shot {
-        let chunk = countsByChunk ? frame.chunk("ChunkFrameID").map(UInt64.init(bitPattern:)) : nil
-        // Block id 0 is reserved (GigE Vision's streaming protocol): a frame of which not one packet came has it.
-        let number = chunk ?? (frame.blockID == 0 ? nil : frame.blockID)
+    private func shot(_ frame: AravisFrame, _ countsByChunk: Bool, _ maker: PictureMaker) -> Shot {
+        // A damaged frame has no chunk data, one without leader packet no block id: its number is not known.
+        let number = countsByChunk ? frame.chunk("ChunkFrameID").map(UInt64.init(bitPattern:)) : frame.blockID
         let name = number.map { "frame-\($0)" } ?? "frame without number"
         return Shot(
-            picture: picture(frame, name, maker),
+            picture: Self.picture(frame, name, maker),
             sourceName: name,
             deviceTimeUs: frame.deviceUs,
-            hostTimeUs: frame.hostUs,
+            hostTimeUs: frame.hostUs ?? clock.nowUs(),
             frameNumber: number
         )
     }

@@ -1,4 +1,6 @@
+import CAravis
 import Dispatch
+import Foundation
 import ServiceRuntime
 import Synchronization
 
@@ -102,7 +104,8 @@ struct GigEOpening {
                 remarks.append("chunk data FrameID not to be had (\(error.text)): block ids count the frames")
             }
         }
-        let configuration = try configuration(handle, remarks)
+        var configuration = try configuration(handle, remarks)
+        configuration.remarks += socketRemark(configuration)
         try apply("stream") { () throws(AravisFailure) in try handle.start(buffers: settings.buffers) }
         func value(_ name: String) -> Double { configuration.settings.first { $0.name == name }?.value ?? 0 }
         let rate = value("frame_rate")
@@ -117,6 +120,19 @@ struct GigEOpening {
             heardUs: nowUs,
             frameUs: nowUs
         )
+    }
+
+    /// What is wrong where a frame of a byte a pixel has no room in what the host keeps for a socket.
+    private func socketRemark(_ configuration: CameraConfiguration) -> [String] {
+        let limit = "/proc/sys/net/core/rmem_max"
+        let frame = configuration.width * configuration.height
+        guard let text = try? String(contentsOfFile: limit, encoding: .utf8),
+            let bytes = Int(text.filter(\.isNumber)), bytes < frame
+        else { return [] }
+        return [
+            "this host keeps \(bytes) bytes of what a socket gets, a frame has \(frame): packets are lost when it is busy; "
+                + "sysctl net.core.rmem_max=\(CARAVIS_SOCKET_BYTES)"
+        ]
     }
 
     private func setRegion(_ handle: AravisHandle) throws(CameraError) {
