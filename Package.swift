@@ -62,7 +62,7 @@ func connector(_ name: String, _ path: String) -> Target {
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: house)
+    .testTarget(name: name, dependencies: ["SeededRandom"] + dependencies, path: "Tests/\(name)", swiftSettings: house)
 }
 
 let package = Package(
@@ -88,6 +88,7 @@ let package = Package(
         library("CTurboJPEG", "libturbojpeg", apt: "libturbojpeg0-dev"),
         library("CPng", "libpng", apt: "libpng-dev"),
 
+        shared("SeededRandom", []),
         shared("PlantEvents", [protobuf]),
         shared("PlantCore", ["PlantEvents", protobuf]),
         shared("SQLite", ["CSQLite"]),
@@ -96,7 +97,7 @@ let package = Package(
         .target(name: "CNeural", path: "Shared/CNeural"),
         .target(name: "CPixels", path: "Shared/CPixels"),
         .target(name: "CZXing", path: "Shared/CZXing", linkerSettings: [.linkedLibrary("ZXing")]),
-        shared("Vision", ["CTurboJPEG", "CPng", "CNeural", "CPixels", "CZXing", yams, crypto]),
+        shared("Vision", ["SeededRandom", "CTurboJPEG", "CPng", "CNeural", "CPixels", "CZXing", yams, crypto]),
         shared("Evidence", ["Vision", crypto]),
         .target(
             name: "CPlantEvents",
@@ -104,7 +105,7 @@ let package = Package(
             path: "Shared/CPlantEvents",
             exclude: ["hot.proto"]
         ),
-        shared("ReadModel", ["PlantEvents", "CPlantEvents", "EventLog", "SQLite", crypto, protobuf]),
+        shared("ReadModel", ["SeededRandom", "PlantEvents", "CPlantEvents", "EventLog", "SQLite", crypto, protobuf]),
         shared(
             "ServiceRuntime",
             [
@@ -115,12 +116,14 @@ let package = Package(
         shared("Uplink", ["EventLog", "PlantEvents", "SQLite", protobuf]),
         shared(
             "PlantSim",
-            ["Vision", "SQLite", hummingbird, httpTypes, lifecycle, logging] + nio,
+            ["SeededRandom", "Vision", "SQLite", hummingbird, httpTypes, lifecycle, logging] + nio,
             exclude: ["Simulation"]
         ),
         .target(
             name: "Simulation",
-            dependencies: ["PlantCore", "PlantEvents", "EventLog", "ReadModel", "SQLite", protobuf],
+            dependencies: [
+                "SeededRandom", "PlantCore", "PlantEvents", "EventLog", "ReadModel", "SQLite", protobuf,
+            ],
             path: "Shared/PlantSim/Simulation",
             swiftSettings: house
         ),
@@ -144,7 +147,8 @@ let package = Package(
         service(
             "lineledger",
             [
-                "KafkaLog", "SQLite", "Vision", "Cameras", "Evidence", "ReadModel", "PlantSim", "Simulation", "Uplink",
+                "SeededRandom", "KafkaLog", "SQLite", "Vision", "Cameras", "Evidence", "ReadModel", "PlantSim",
+                "Simulation", "Uplink",
                 unixSignals, httpClient,
             ] + nio
         ),

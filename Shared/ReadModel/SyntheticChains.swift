@@ -1,5 +1,6 @@
 package import EventLog
 import PlantEvents
+import SeededRandom
 
 /// Event chains of an imaginary plant, the same for the same seed: for benches and tests, not for production.
 ///
@@ -19,7 +20,7 @@ package struct SyntheticChains {
     private var nowUs = Self.startUs
 
     package init(seed: UInt64) {
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed: seed)
     }
 
     /// All records in the order in which a plant would append them.
@@ -349,18 +350,7 @@ package struct SyntheticChains {
     }
 }
 
-/// Sebastiano Vigna's splitmix64: small, fast, the same everywhere.
-struct SplitMix64 {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
-
+extension SplitMix64 {
     /// Something that looks like a SHA-256.
     mutating func hash() -> String {
         HashCell.hex((0..<4).flatMap { _ in withUnsafeBytes(of: next()) { Array($0) } })

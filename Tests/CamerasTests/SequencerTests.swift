@@ -1,4 +1,5 @@
 import Cameras
+import SeededRandom
 import Testing
 import Vision
 
@@ -27,7 +28,7 @@ struct SequencerTests {
 
     @Test("TRC-13 what is told adds up to what the camera counted", arguments: 0..<200)
     func sums(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         let (modulus, lowest): (UInt64, UInt64) = seed % 2 == 0 ? (65_536, 1) : (1 << 32, 0)
         var sequencer = FrameSequencer(modulus: modulus, lowest: lowest)
         var number = modulus - 300
@@ -52,7 +53,7 @@ struct FrameOrderTests {
     /// Frames of a camera whose numbers run over; each is whole, without a number, or lost.
     @Test("TRC-13 M23 each frame is one trigger or one gap, with or without its number", arguments: 0..<100)
     func eachOnce(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         var order = FrameOrder(modulus: 65_536, lowest: 1)
         var counts = CameraStatistics()
         var number: UInt64 = 65_500
@@ -96,7 +97,7 @@ struct GigEBytesTests {
         [(8, 4), (5, 3), (7, 7), (1, 1)]
     )
     func packed(format: (code: UInt32, bits: Int), size: (width: Int, height: Int)) throws {
-        var random = SplitMix(state: 7)
+        var random = SplitMix64(seed: 7)
         let count = size.width * size.height
         let bytes = (0..<((count * format.bits + 7) / 8)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         let layout = try #require(GigEFormats.layout(of: format.code))

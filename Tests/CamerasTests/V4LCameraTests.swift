@@ -1,6 +1,7 @@
 import CV4L
 import Cameras
 import Glibc
+import SeededRandom
 import ServiceRuntime
 import Testing
 import Vision
@@ -236,7 +237,7 @@ struct V4LCameraTests {
 
     @Test("TRC-13 every frame number is told once, whatever goes wrong between", arguments: 0..<60)
     func accounting(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         let (camera, system, _) = rig()
         _ = try camera.open()
         let faults: [SimulatedV4L.Fault] = (0..<40).map { _ in
@@ -272,18 +273,5 @@ struct V4LCameraTests {
             #expect(waited < 40)
         }
         system.change { #expect($0.faults.isEmpty) }
-    }
-}
-
-/// Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

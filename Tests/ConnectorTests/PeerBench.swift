@@ -83,7 +83,7 @@ struct PeerDesk: Sendable {
         var request = HTTPClientRequest(url: url + path)
         request.method = .init(rawValue: method)
         if let body { request.body = .bytes(Data(body.utf8)) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
         let data = Data((try await response.body.collect(upTo: 1 << 24)).readableBytesView)
         return (Int(response.status.code), response.headers.first(name: "simulated-peer") ?? "", data)
     }

@@ -65,7 +65,7 @@ import Testing
                 try await group.run()
             }
             for await port in ports {
-                try await check(RestMes(baseURL: "http://127.0.0.1:\(port)", token: nil, timeout: .seconds(20)))
+                try await check(RestMes(baseURL: "http://127.0.0.1:\(port)", token: nil, timeout: .seconds(120)))
             }
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()

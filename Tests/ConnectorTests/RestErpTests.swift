@@ -31,7 +31,7 @@ import Testing
         _ body: @Sendable (PeerDesk, RestErp) async throws -> Result
     ) async throws -> Result {
         try await withPeer({ SimulatedErp(Self.scenario, $0) }, books: books) { desk in
-            try await body(desk, RestErp(baseURL: desk.url, token: nil, timeout: .seconds(20)))
+            try await body(desk, RestErp(baseURL: desk.url, token: nil, timeout: .seconds(120)))
         }
     }
 

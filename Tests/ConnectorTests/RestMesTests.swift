@@ -10,7 +10,7 @@ import Testing
     private func withMes<Result: Sendable>(
         _ scenario: MesScenario = mesScenario(),
         books: BooksFile = BooksFile(),
-        timeout: Duration = .seconds(20),
+        timeout: Duration = .seconds(120),
         _ body: @Sendable (PeerDesk, RestMes) async throws -> Result
     ) async throws -> Result {
         try await withPeer({ SimulatedMes(scenario, $0) }, books: books) { desk in
@@ -110,18 +110,18 @@ import Testing
 
     @Test func aStoppedPeerIsUnreachable() async throws {
         let url = try await withMes { desk, _ in desk.url }
-        let mes = RestMes(baseURL: url, token: nil, timeout: .seconds(20))
+        let mes = RestMes(baseURL: url, token: nil, timeout: .seconds(120))
         let found = await failure { () async throws(PeerFailure) in try await mes.deliver(hold("H-1")) }
         #expect(found?.kind == "unreachable", "\(String(describing: found))")
     }
 
     @Test func aSlowPeerLeavesADoubtThatALookUpSettles() async throws {
-        try await withMes(timeout: .milliseconds(1_500)) { desk, mes in
+        try await withMes(timeout: .seconds(5)) { desk, mes in
             try await desk.faults(#"{"slow_ms": 60000}"#)
             let found = await failure { () async throws(PeerFailure) in try await mes.deliver(hold("H-1")) }
             #expect(found?.kind == "inDoubt", "\(String(describing: found))")
             try await desk.faults("{}")
-            let patient = RestMes(baseURL: desk.url, token: nil, timeout: .seconds(20))
+            let patient = RestMes(baseURL: desk.url, token: nil, timeout: .seconds(120))
             #expect(try await patient.lookUp(hold("H-1"))?.reference == "HLD-000001")
             #expect(try await desk.books().intents.map(\.times) == [1])
         }
@@ -194,10 +194,10 @@ import Testing
 
     @Test func aWrongTokenIsRefused() async throws {
         try await withPeer({ SimulatedMes(mesScenario(), $0) }, books: BooksFile(), token: "s3cret") { desk in
-            let stranger = RestMes(baseURL: desk.url, token: nil, timeout: .seconds(20))
+            let stranger = RestMes(baseURL: desk.url, token: nil, timeout: .seconds(120))
             let found = await failure { () async throws(PeerFailure) in try await stranger.deliver(hold("H-1")) }
             #expect(found == .refused("401: bearer token missing or wrong"))
-            let known = RestMes(baseURL: desk.url + "/", token: "s3cret", timeout: .seconds(20))
+            let known = RestMes(baseURL: desk.url + "/", token: "s3cret", timeout: .seconds(120))
             let receipt = try await known.deliver(hold("H-1"))
             #expect(receipt.reference == "HLD-000001")
         }
@@ -206,7 +206,7 @@ import Testing
     /// A server that is not the peer proves nothing: its 404 is no "unknown intent".
     @Test func aWrongAddressIsNotTakenForAnUnknownIntent() async throws {
         try await withMes { desk, _ in
-            let lost = RestMes(baseURL: desk.url + "/elsewhere", token: nil, timeout: .seconds(20))
+            let lost = RestMes(baseURL: desk.url + "/elsewhere", token: nil, timeout: .seconds(120))
             let found = await failure { () async throws(PeerFailure) in try await lost.lookUp(hold("H-1")) }
             #expect(found?.kind == "refused", "\(String(describing: found))")
             #expect(found?.words.contains("/elsewhere the peer?") == true)
@@ -216,7 +216,7 @@ import Testing
     }
 
     @Test func whatIsNotForAMesIsRefusedBeforeItLeaves() async throws {
-        let mes = RestMes(baseURL: "http://127.0.0.1:9", token: nil, timeout: .seconds(20))
+        let mes = RestMes(baseURL: "http://127.0.0.1:9", token: nil, timeout: .seconds(120))
         var intent = hold("H-1")
         intent.stockBlock = .init()
         let found = await failure { () async throws(PeerFailure) in try await mes.deliver(intent) }

@@ -88,7 +88,7 @@ struct DecisionBench {
         request.method = method
         request.headers.add(name: "authorization", value: "Bearer \(token ?? self.token)")
         request.body = .bytes(body)
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
         let answer = try await response.body.collect(upTo: 1 << 24)
         return Answer(
             status: Int(response.status.code),

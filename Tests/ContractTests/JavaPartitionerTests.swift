@@ -1,5 +1,6 @@
 import EventLog
 import KafkaLog
+import SeededRandom
 import Testing
 
 /// Every client of a topic must choose the same partition for a key.
@@ -18,26 +19,11 @@ import Testing
 
     @Test("librdkafka chooses the same partition", arguments: 1...5 as ClosedRange<UInt64>)
     func librdkafka(_ seed: UInt64) {
-        var random = SeededGenerator(seed)
+        var random = SplitMix64(seed: seed)
         for length in 0..<400 {
             let key = (0..<length % 70).map { _ in UInt8.random(in: 0...255, using: &random) }
             let count = Int32.random(in: 1...1_024, using: &random)
             #expect(JavaPartitioner.partition(of: key, count: count) == KafkaPartitioner.murmur2(key, count: count))
         }
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same numbers.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

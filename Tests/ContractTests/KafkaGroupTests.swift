@@ -47,7 +47,7 @@ private final class OwnershipRegistry: Sendable {
     }
 
     func wait(_ what: String, until isTrue: ([String: Set<Int32>]) -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(90)
+        let deadline = ContinuousClock.now + .seconds(600)
         while true {
             let seen = bell.rings
             let owned = state.withLock { $0.owned }

@@ -117,7 +117,7 @@ struct KafkaLogTests {
         to place: TopicPartition,
         of log: KafkaLog
     ) async throws -> Int64 {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(600)
         while true {
             do {
                 return try await log.append(records, to: place)

@@ -1,4 +1,5 @@
 import EventLog
+import SeededRandom
 import Testing
 
 /// Random appends, reads and reopenings against lists in memory.
@@ -56,22 +57,5 @@ struct LogModelTests {
         func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) } }
         let headers = (0..<Int.random(in: 0..<3, using: &random)).map { LogHeader("h\($0)", "v\(random.next())") }
         return LogRecord(key: bytes(8), value: bytes(Int.random(in: 1...size, using: &random)), headers: headers)
-    }
-}
-
-/// Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (OOPSLA 2014).
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

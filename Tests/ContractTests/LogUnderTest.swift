@@ -100,11 +100,11 @@ struct DidNotCome: Error, CustomStringConvertible {
 
 /// Reads until `count` records came, in bounded time.
 func take(_ count: Int, from reader: any LogReader, max: Int = 100) async throws -> [StoredRecord] {
-    let deadline = ContinuousClock.now + .seconds(30)
+    let deadline = ContinuousClock.now + .seconds(600)
     var found: [StoredRecord] = []
     while found.count < count {
         guard ContinuousClock.now < deadline else {
-            throw DidNotCome(description: "\(found.count) of \(count) records within 30 s")
+            throw DidNotCome(description: "\(found.count) of \(count) records within 600 s")
         }
         let limit = min(max, count - found.count)
         do {

@@ -2,6 +2,7 @@ import EventLog
 import Foundation
 import KafkaLog
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 
 extension EndToEnd {
@@ -14,7 +15,7 @@ extension EndToEnd {
             let plant = try PlantUnderTest(["--rate", "25"] + choice)
             var kills = 0
             var next = 10
-            var random = SplitMix(seed: 20_261_121)
+            var random = SplitMix64(seed: 20_261_121)
             let report = try await plant.finish { done in
                 guard done >= next else { return }
                 guard kills < wanted else { return plant.end() }
@@ -139,7 +140,7 @@ extension EndToEnd {
             _ = try await plant.finish()
             let sound = try Self.questions(plant, "sound")
             #expect(sound.codes == [0, 0], "\(sound.said)")
-            var random = SplitMix(seed: 7)
+            var random = SplitMix64(seed: 7)
             var named = 0
             for file in try Self.keptFiles(in: plant.directory) {
                 let before = try Data(contentsOf: URL(fileURLWithPath: file))

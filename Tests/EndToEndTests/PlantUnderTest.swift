@@ -49,7 +49,7 @@ final class PlantUnderTest {
         // A plant that comes to no end is told to stop, so that its test fails instead of waiting for ever.
         let pid = process.processIdentifier
         let bound = DispatchWorkItem { Foundation.kill(pid, SIGTERM) }
-        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(300), execute: bound)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(600), execute: bound)
         defer { bound.cancel() }
         var rest: [UInt8] = []
         for await bytes in pieces() {
@@ -132,13 +132,13 @@ final class PlantUnderTest {
         try (1...Self.services.count).compactMap { try metric("lineledger_records_waiting", port: $0) }.max() ?? 0
     }
 
-    /// Asks again and again until it holds or two minutes have passed.
+    /// Asks again and again until it holds or five minutes have passed.
     func wait(until holds: () throws -> Bool) throws {
-        let deadline = ContinuousClock.now + .seconds(120)
+        let deadline = ContinuousClock.now + .seconds(300)
         while ContinuousClock.now < deadline {
             if try holds() { return }
         }
-        throw Failure("what the test waited for did not come within two minutes\n\(logs())")
+        throw Failure("what the test waited for did not come within five minutes\n\(logs())")
     }
 
     func basePort() throws -> Int {

@@ -1,4 +1,5 @@
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -75,7 +76,7 @@ import Testing
         as _: Record.Type,
         seed: UInt64
     ) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         var refused = 0
         var accepted = 0
         for _ in 0..<3_000 {
@@ -94,7 +95,7 @@ import Testing
         #expect(refused > 100 && accepted > 100, "the damage is one-sided: \(refused) refused, \(accepted) accepted")
     }
 
-    private func damaged(_ samples: [[UInt8]], with random: inout SeededGenerator) -> [UInt8] {
+    private func damaged(_ samples: [[UInt8]], with random: inout SplitMix64) -> [UInt8] {
         var bytes = samples[Int.random(in: 0..<samples.count, using: &random)]
         for _ in 0...Int.random(in: 0..<3, using: &random) where !bytes.isEmpty {
             let at = Int.random(in: 0..<bytes.count, using: &random)

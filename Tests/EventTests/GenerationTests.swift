@@ -1,4 +1,5 @@
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -82,7 +83,7 @@ import Testing
     }
 
     @Test func rawReadingStandsEverything() throws {
-        var random = SeededGenerator(seed: 20_240_518)
+        var random = SplitMix64(seed: 20_240_518)
         var deep: [UInt8] = [8, 1]
         for _ in 0..<5_000 { deep = Wire.field(1, deep) }
         #expect(!RawMessage(deep).lines().isEmpty)

@@ -1,5 +1,6 @@
 import Foundation
 import PlantEvents
+import SeededRandom
 import Testing
 
 /// Numbers records the way a writer does.
@@ -29,7 +30,7 @@ private func ownersLog(
     epochs: Int,
     topic: String = "frames",
     partition: UInt32 = 0,
-    _ random: inout SeededGenerator
+    _ random: inout SplitMix64
 ) -> [Meta] {
     (1...epochs).flatMap { epoch in
         var writer = Writer(epoch: UInt64(epoch), instance: owner(of: UInt64(epoch)))
@@ -42,7 +43,7 @@ private func ownersLog(
     /// handled once, in the stream's order.
     @Test(arguments: UInt64(1)...200)
     func interleavingAndRepeatsDoNotMatter(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let streams = (0..<4).map {
             ownersLog(epochs: 3, topic: $0 < 2 ? "frames" : "alarms", partition: UInt32($0 % 2), &random)
         }
@@ -86,7 +87,7 @@ private func ownersLog(
     }
 
     @Test func survivesASnapshot() throws {
-        var random = SeededGenerator(seed: 7)
+        var random = SplitMix64(seed: 7)
         var mark = HighWater()
         for meta in ownersLog(epochs: 3, &random) { mark.raise(to: meta.origin) }
         #expect(try JSONDecoder().decode(HighWater.self, from: JSONEncoder().encode(mark)) == mark)
@@ -96,7 +97,7 @@ private func ownersLog(
 @Suite struct FenceTests {
     /// The owners' log with what does not count put between: writers that lost the partition, rivals of the same epoch
     /// that came second, and repeats.
-    private func withNoise(_ owners: [Meta], _ random: inout SeededGenerator) -> [Meta] {
+    private func withNoise(_ owners: [Meta], _ random: inout SplitMix64) -> [Meta] {
         var log: [Meta] = []
         var zombies: [UInt64: Writer] = [:]
         for meta in owners {
@@ -131,7 +132,7 @@ private func ownersLog(
 
     @Test(arguments: UInt64(1)...200)
     func zombiesRivalsAndRepeatsAreVoid(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let owners = ownersLog(epochs: 4, &random)
         let log = withNoise(owners, &random)
         var fence = Fence()
@@ -150,7 +151,7 @@ private func ownersLog(
 
     @Test(arguments: UInt64(1)...50)
     func aMissingRecordIsNamed(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         var writer = Writer(epoch: 3, instance: "a")
         var log = (0..<10).map { _ in writer.next() }
         let from = Int.random(in: 0..<9, using: &random)

@@ -1,6 +1,7 @@
 import Foundation
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -99,7 +100,7 @@ private func delivery(_ id: String, _ kind: DeliveryRecord.Event.OneOf_Kind) -> 
 
 /// What a plant with two cameras and two peers writes, with looks at the clock between.
 private func life(seed: UInt64) -> [Seen] {
-    var random = SeededGenerator(seed: seed)
+    var random = SplitMix64(seed: seed)
     var nowUs: Int64 = 1_715_922_000_000_000
     var lost: Set<String> = []
     var refused: Set<String> = []
@@ -144,7 +145,7 @@ private func life(seed: UInt64) -> [Seen] {
         arguments: UInt64(1)...100
     )
     func burst(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let window = Int.random(in: 1...12, using: &random)
         let failures = Int.random(in: 1...window, using: &random)
         let limits = AlarmFold.Limits(burstFailures: failures, burstWindow: window, silentAfterUs: 1)
@@ -333,7 +334,7 @@ private func life(seed: UInt64) -> [Seen] {
         let seen = life(seed: seed)
         var first = AlarmFold()
         let expected = first.takeAll(seen)
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let cut = Int.random(in: 0...seen.count, using: &random)
         var second = AlarmFold()
         let before = second.takeAll(Array(seen[..<cut]))

@@ -1,11 +1,12 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
 /// Random life of two cameras: restarts, pictures, gaps, evidence that comes in any order, ends of the source.
 private func run(seed: UInt64, inputs: Int, keepsEvidence: Bool = true) -> Live<CaptureCore> {
-    var random = SeededGenerator(seed: seed)
+    var random = SplitMix64(seed: seed)
     var live = Live(CaptureCore(lines: ["vision-1": "line-1", "vision-2": "line-1"], keepsEvidence: keepsEvidence))
     var unsettled: [TriggerId] = []
     for station in ["vision-1", "vision-2"] { live.submit(opened(station)) }
@@ -238,7 +239,7 @@ private let seeds = UInt64(1)...60
 
     @Test("M18: no clock moves a part: triggers are numbered as they come, whatever device and host say the time is")
     func clocksMoveNothing() {
-        var random = SeededGenerator(seed: 5)
+        var random = SplitMix64(seed: 5)
         var live = Live(CaptureCore(lines: ["vision-1": "line-1"], keepsEvidence: false))
         live.submit(opened("vision-1"))
         for index in UInt64(0)..<500 {
@@ -271,7 +272,7 @@ private let seeds = UInt64(1)...60
 
     @Test("Own history alone gives the state back", arguments: seeds)
     func historyGivesState(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let fresh = CaptureCore(lines: ["vision-1": "line-1", "vision-2": "line-1"], keepsEvidence: true)
         try expectHistoryGivesState(run(seed: seed, inputs: 150), fresh: fresh, &random)
     }

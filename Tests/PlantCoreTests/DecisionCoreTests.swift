@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -152,7 +153,7 @@ private enum Act {
         }
     }
 
-    static func any(_ random: inout SeededGenerator) -> Act {
+    static func any(_ random: inout SplitMix64) -> Act {
         let recipe = Int.random(in: 1...5, using: &random)
         let products = ["A", "B", "C"]
         return switch Int.random(in: 0..<12, using: &random) {
@@ -173,7 +174,7 @@ private enum Act {
         arguments: 1...40
     )
     func life(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         var live = Live(DecisionCore())
         var model = Model()
         var taken = 0
@@ -201,7 +202,7 @@ private enum Act {
 
     @Test("I2: of each recipe id at most one content is active for a product", arguments: 1...20)
     func oneActive(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         var live = Live(DecisionCore())
         for number in 0..<400 {
             let person = random.pick(["ada", "ben"])

@@ -1,6 +1,7 @@
 import Foundation
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -152,7 +153,7 @@ import Testing
         arguments: [DeliveryDialect.mes, .erp]
     )
     func ordersAreBounded(dialect: DeliveryDialect) throws {
-        var random = SeededGenerator(seed: 7)
+        var random = SplitMix64(seed: 7)
         var live = Live(DeliveryCore(dialect: dialect))
         for number in 0..<1_100 {
             live.submit(.inspections(Arriving.part(number, .pass, order: "WO-\(number)")))

@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 private struct Exchange {
     let dialect: DeliveryDialect
     var live: Live<DeliveryCore>
-    var random: SeededGenerator
+    var random: SplitMix64
 
     /// The plant.
     var truth: [String: Counts] = [:]
@@ -29,7 +30,7 @@ private struct Exchange {
     init(_ dialect: DeliveryDialect, seed: UInt64) {
         self.dialect = dialect
         live = Live(DeliveryCore(dialect: dialect))
-        random = SeededGenerator(seed: seed)
+        random = SplitMix64(seed: seed)
     }
 
     mutating func step() {
@@ -224,7 +225,7 @@ private let seeds = UInt64(1)...30
         seeds
     )
     func historyGivesState(dialect: DeliveryDialect, seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         var exchange = Exchange(dialect, seed: seed)
         for _ in 0..<200 { exchange.step() }
         try expectHistoryGivesState(exchange.live, fresh: DeliveryCore(dialect: dialect), &random)

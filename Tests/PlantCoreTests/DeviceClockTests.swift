@@ -1,9 +1,10 @@
 import PlantCore
+import SeededRandom
 import Testing
 
 /// A device whose clock differs from the host's in a known way, and a host that stamps its frames late.
 private struct Device {
-    var random: SeededGenerator
+    var random: SplitMix64
     var hostUs: Int64 = 1_715_922_000_000_000
     /// Device minus host at `sinceUs`, microseconds.
     var skewUs: Double
@@ -18,7 +19,7 @@ private struct Device {
     }
 
     init(seed: UInt64, skewUs: Double, driftPpm: Double, jitter: Jitter) {
-        random = SeededGenerator(seed: seed)
+        random = SplitMix64(seed: seed)
         self.skewUs = skewUs
         self.driftPpm = driftPpm
         self.jitter = jitter
@@ -65,7 +66,7 @@ private func logarithm(_ value: Double) -> Double {
         arguments: UInt64(1)...40
     )
     func withinItsBound(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         var (inside, all) = (0, 0)
         for jitter in Device.Jitter.allCases {
             var device = Device(

@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -10,7 +11,7 @@ private func approved(for context: ProductionContext) -> String? {
     return recipe
 }
 
-private func randomContext(_ random: inout SeededGenerator) -> ProductionContext {
+private func randomContext(_ random: inout SplitMix64) -> ProductionContext {
     let recipe = random.pick(["", "a", "b", "d", "gone"])
     let sha256 = random.pick(["", "", "sha-\(recipe.isEmpty ? "d" : recipe)", "sha-other"])
     return context(
@@ -25,7 +26,7 @@ private func randomContext(_ random: inout SeededGenerator) -> ProductionContext
 /// Changeovers racing with parts: recipes load late, pictures are judged by recipes of before.
 private struct Plant {
     var live = inspecting()
-    var random: SeededGenerator
+    var random: SplitMix64
     var next: [String: UInt64] = [:]
     /// Context that each station's next part belongs to.
     var contexts: [String: ProductionContext] = [:]
@@ -40,7 +41,7 @@ private struct Plant {
     }
 
     init(seed: UInt64, steps: Int) {
-        random = SeededGenerator(seed: seed)
+        random = SplitMix64(seed: seed)
         for _ in 0..<steps { step() }
     }
 
@@ -156,7 +157,7 @@ private let seeds = UInt64(1)...50
 
     @Test("Own history alone gives the state back, however contexts, recipes and frames interleave", arguments: seeds)
     func historyGivesState(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         try expectHistoryGivesState(
             Plant(seed: seed, steps: 300).live,
             fresh: InspectionCore(lines: lines),

@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -91,7 +92,7 @@ private enum Happening {
         arguments: UInt64(1)...120
     )
     func failuresInWindow(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let window = random.pick([0, 1, 1, 2, 3, 5, 8])
         let failures = Int.random(in: 0...max(1, window + 1), using: &random)
         let happenings = (0..<150).map { _ -> Happening in

@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -45,7 +46,7 @@ private func lift(_ id: String) -> DecisionCore.Decision { .liftLegalHold(.with 
         #expect(live.core.state.legalHolds.keys.sorted() == ["LH-2"])
         live.submit(.init(act: act("lea", 5), decision: place(["B-9"])))
         #expect(live.core.state.legalHolds.keys.sorted() == ["LH-2", "LH-3"], "a number is never given twice")
-        var random = SeededGenerator(seed: 16)
+        var random = SplitMix64(seed: 16)
         try expectHistoryGivesState(live, fresh: DecisionCore(), &random)
     }
 

@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -14,7 +15,7 @@ private func act(_ person: String, _ request: String, reason: String = "new lamp
 }
 
 /// A sound record of a trained model; with a test, and with an active model beside it, or not.
-private func trained(_ number: Int, _ random: inout SeededGenerator) -> ModelTrained {
+private func trained(_ number: Int, _ random: inout SplitMix64) -> ModelTrained {
     .with {
         $0.modelSha256 = hash(number, "c")
         $0.trainingSetSha256 = hash(number, "1")
@@ -31,7 +32,7 @@ private func trained(_ number: Int, _ random: inout SeededGenerator) -> ModelTra
     }
 }
 
-private func figures(good: UInt32, bad: UInt32, _ random: inout SeededGenerator) -> ModelFigures {
+private func figures(good: UInt32, bad: UInt32, _ random: inout SplitMix64) -> ModelFigures {
     .with {
         ($0.good, $0.bad) = (good, bad)
         $0.escapes = UInt32.random(in: 0...bad, using: &random)
@@ -71,7 +72,7 @@ extension ModelTrained {
         arguments: 1...30
     )
     func records(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         var live = Live(DecisionCore())
         var known: Set<Int> = []
         for number in 0..<60 {
@@ -93,7 +94,7 @@ extension ModelTrained {
 
     @Test("ML-02: every damage is refused, and so is a model without a reason")
     func everyDamageIsRefused() {
-        var random = SeededGenerator(seed: 3)
+        var random = SplitMix64(seed: 3)
         let core = DecisionCore()
         for (name, apply) in damages {
             var event = trained(1, &random)
@@ -119,7 +120,7 @@ extension ModelTrained {
 
     @Test("ML-04: a review is of what is on record, and the one whose period ends last stands")
     func reviews() {
-        var random = SeededGenerator(seed: 4)
+        var random = SplitMix64(seed: 4)
         var live = Live(DecisionCore())
         func review(_ toUs: Int64, _ conclusion: String) -> DecisionCore.Decision {
             .review(

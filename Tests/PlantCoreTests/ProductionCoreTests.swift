@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -66,7 +67,7 @@ private func shift(_ name: String, line: String = "line-1") -> Kind {
     )
 }
 
-private func random(_ random: inout SeededGenerator) -> Kind {
+private func random(_ random: inout SplitMix64) -> Kind {
     let line = random.pick(["line-1", "line-2"])
     let order = "WO-\(Int.random(in: 1...6, using: &random))"
     return switch Int.random(in: 0..<9, using: &random) {
@@ -226,7 +227,7 @@ private func changes(_ record: ProductionRecord?) -> [ContextChanged] {
         arguments: UInt64(1)...80
     )
     func contextChangedOnlyOnChange(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         var live = Live(ProductionCore())
         var told: [String: ProductionContext] = [:]
         for number in 1...120 {
@@ -260,7 +261,7 @@ private func changes(_ record: ProductionRecord?) -> [ContextChanged] {
 
     @Test("CTX-12, CTX-16, TRC-09: the ERP's lots and shipments are taken on once, in its order")
     func takesOnOnce() throws {
-        var random = SeededGenerator(seed: 1)
+        var random = SplitMix64(seed: 1)
         var live = Live(MaterialsCore())
         let lot = MaterialLotReceived.with { $0.materialLotID = "ML-1" }
         let record = live.submit(message(1, [.materialLotReceived(lot)]))

@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -169,7 +170,7 @@ extension Live<InspectionCore> {
         arguments: 1...30
     )
     func random(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let approval = random.pick(RecipeApproval.allCases)
         var live = inspecting(approval)
         var released: [String: [RecipeWish]] = [:]

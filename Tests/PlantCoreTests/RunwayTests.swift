@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -13,7 +14,7 @@ private let limits = AlarmFold.Limits(burstFailures: 4, burstWindow: 10, silentA
 
     @Test("REL-04: a constant rate gives free bytes over rate, however often it is sampled", arguments: 0..<60)
     func constantRate(seed: Int) throws {
-        var random = SeededGenerator(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let rate = Int64.random(in: 1...50_000_000, using: &random)
         let freeAtStart = Int64.random(in: 1...4_000_000_000_000, using: &random) + rate * 8_000
         var runway = Runway()
@@ -41,7 +42,7 @@ private let limits = AlarmFold.Limits(burstFailures: 4, burstWindow: 10, silentA
 
     @Test("Growth in steps, as files grow, is evened out to within one step of the window", arguments: 0..<40)
     func steps(seed: Int) throws {
-        var random = SeededGenerator(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let rate = Int64.random(in: 100_000...10_000_000, using: &random)
         let step = rate * Int64.random(in: 1...120, using: &random)
         var runway = Runway()
@@ -55,7 +56,7 @@ private let limits = AlarmFold.Limits(burstFailures: 4, burstWindow: 10, silentA
 
     @Test("A rate that changes is followed within the window; a clock set back begins anew", arguments: 0..<20)
     func changes(seed: Int) throws {
-        var random = SeededGenerator(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let after = Int64.random(in: 1...9_000, using: &random)
         var runway = Runway()
         var used: Int64 = 0
@@ -125,7 +126,7 @@ private let limits = AlarmFold.Limits(burstFailures: 4, burstWindow: 10, silentA
 
     @Test("Near a limit, whatever the estimate does within the dead band, there is one alarm", arguments: 0..<20)
     func deadBand(seed: Int) {
-        var random = SeededGenerator(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         var host = Host()
         var drafts: [AlarmFold.Draft] = []
         for _ in 0..<60 { drafts += host.run(hours: Double.random(in: 20...29, using: &random), minutes: 1) }

@@ -1,30 +1,9 @@
 import Foundation
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Testing
-
-/// SplitMix64 (Steele, Lea, Flood 2014): the same seed, the same run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// True once in `n` times.
-    mutating func once(in n: Int) -> Bool { Int.random(in: 0..<n, using: &self) == 0 }
-
-    mutating func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: values.indices, using: &self)] }
-}
 
 /// A core run as its service does: what it decides is recorded and at once taken in.
 struct Live<C: Core> {
@@ -110,7 +89,7 @@ func text(_ state: some Encodable) throws -> String {
 func expectHistoryGivesState<C: Core>(
     _ live: Live<C>,
     fresh: C,
-    _ random: inout SeededGenerator,
+    _ random: inout SplitMix64,
     location: SourceLocation = #_sourceLocation
 ) throws {
     let stored = try live.records.map { try C.Record(serializedBytes: $0.serializedBytes() as [UInt8]) }

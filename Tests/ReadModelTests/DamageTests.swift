@@ -3,6 +3,7 @@ import Foundation
 import PlantEvents
 import ReadModel
 import SQLite
+import SeededRandom
 import Testing
 
 @Suite struct DamageTests {
@@ -43,18 +44,18 @@ import Testing
     @Test("A flipped byte in any page is found at once or by the comparison, and is gone after the switch")
     func flippedBytes() async throws {
         let folder = try Folder()
-        var random = Seeded(6)
+        var random = SplitMix64(seed: 6)
         let sound = Generations(folder: folder.path("sound"))
         var plant = try await GrowingPlant(seed: 6, parts: 60)
         try await complete(&plant, sound)
         let expected = try await plant.expected()
         let size = try #require(try FileManager.default.attributesOfItem(atPath: sound.path(of: 1))[.size] as? Int)
         var found = (bySQLite: 0, byComparison: 0, harmless: 0)
-        for page in 0..<size / 4096 where page < 3 || random.chance(90) {
+        for page in 0..<size / 4096 where page < 3 || random.chance(0.9) {
             let copy = Generations(folder: folder.path("page-\(page)"))
             try crashImage(of: sound.folder, to: copy.folder)
             // Headers are at the beginning of a page and rows at its end.
-            let place = page * 4096 + (random.chance(30) ? random.below(16) : 4095 - random.below(300))
+            let place = page * 4096 + (random.chance(0.3) ? random.below(16) : 4095 - random.below(300))
             try flip(copy.path(of: 1), at: place)
             let projection = try plant.projection(copy)
             let happenings = try await projection.settle(plant.log)

@@ -1,6 +1,7 @@
 import EventLog
 import PlantEvents
 import ReadModel
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -12,7 +13,7 @@ import Testing
     )
     func agreesWithTheCodec(seed: UInt64) throws {
         let folder = try Folder()
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var plant = RandomPlant(seed: seed, isNoisy: false)
         let records = try plant.make(parts: 60).flatMap { $0 }
         var taken = 0
@@ -37,7 +38,7 @@ import Testing
         #expect(taken > 10, "mutations must leave some records readable")
     }
 
-    private func mutate(_ value: [UInt8], _ random: inout Seeded) -> [UInt8] {
+    private func mutate(_ value: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
         var value = value
         for _ in 0...random.below(2) {
             let index = random.below(value.count)
@@ -58,7 +59,7 @@ import Testing
     }
 
     /// The message with one of its length-delimited fields, here or further down, written twice.
-    private func repeatField(_ message: [UInt8], _ random: inout Seeded) -> [UInt8] {
+    private func repeatField(_ message: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
         var fields: [(tag: [UInt8], payload: [UInt8])] = []
         var rest = message[...]
         var others: [UInt8] = []
@@ -77,10 +78,10 @@ import Testing
         }
         guard !fields.isEmpty else { return message }
         let chosen = random.below(fields.count)
-        if random.chance(60) {
+        if random.chance(0.6) {
             fields[chosen].payload = repeatField(fields[chosen].payload, &random)
         } else {
-            fields.append((fields[chosen].tag, random.chance(50) ? [] : fields[chosen].payload))
+            fields.append((fields[chosen].tag, random.chance(0.5) ? [] : fields[chosen].payload))
         }
         return others + fields.flatMap { $0.tag + encoded(UInt64($0.payload.count)) + $0.payload }
     }

@@ -1,6 +1,7 @@
 import EventLog
 import ReadModel
 import SQLite
+import SeededRandom
 import Testing
 
 @Suite struct DigestTests {
@@ -11,7 +12,7 @@ import Testing
     @Test("Changing any value of any row changes the digest, and names the table", arguments: 1...3)
     func everyValueCounts(seed: UInt64) throws {
         let folder = try Folder()
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var plant = RandomPlant(seed: seed)
         let model = try interleave(try plant.make(parts: 120), into: folder.path("m"), &random, restarts: false)
         let before = try model.tableDigests()
@@ -36,7 +37,7 @@ import Testing
     @Test("Removing any row changes the digest", arguments: 1...2)
     func everyRowCounts(seed: UInt64) throws {
         let folder = try Folder()
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var plant = RandomPlant(seed: seed)
         let model = try interleave(try plant.make(parts: 120), into: folder.path("m"), &random, restarts: false)
         let before = try model.digest()

@@ -1,6 +1,7 @@
 import EventLog
 import PlantEvents
 import ReadModel
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
     @Test("Interleavings, batch sizes, restarts, repeats and zombies do not change the digest", arguments: 1...12)
     func digestDoesNotDependOnArrival(seed: UInt64) throws {
         let folder = try Folder()
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var plant = RandomPlant(seed: seed)
         let partitions = try plant.make(parts: 200)
         let plain = try ReadModel(path: folder.path("plain"), site: PartitionWriter.site)
@@ -44,19 +45,19 @@ import Testing
     @Test("Records count as a fence asked about each of them says", arguments: 1...20)
     func agreesWithTheFence(seed: UInt64) throws {
         let folder = try Folder()
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var writer = PartitionWriter(.alarms)
         var fence = Fence()
         var expected = (applied: 0, skipped: 0, gaps: 0)
         var sequence: UInt64 = 0
         for number in 0..<300 {
             var record = AlarmRecord()
-            sequence = random.chance(80) ? sequence + 1 : UInt64(random.below(12))
+            sequence = random.chance(0.8) ? sequence + 1 : UInt64(random.below(12))
             record.meta.origin.site = PartitionWriter.site
             record.meta.origin.topic = "alarms"
-            record.meta.origin.epoch = UInt64(1 + number / 60 + (random.chance(20) ? random.below(3) : 0))
+            record.meta.origin.epoch = UInt64(1 + number / 60 + (random.chance(0.2) ? random.below(3) : 0))
             record.meta.origin.sequence = sequence
-            record.meta.producer.instance = random.chance(85) ? "a" : "b"
+            record.meta.producer.instance = random.chance(0.85) ? "a" : "b"
             record.meta.recordID = "r"
             record.meta.recordedAtUs = 1
             record.events = [AlarmRecord.Event()]
@@ -77,7 +78,7 @@ import Testing
             found.skipped += applied.void + applied.repeats
             found.gaps += applied.gaps.count
             next = upTo
-            if random.chance(20) { model = try ReadModel(path: folder.path("m"), site: PartitionWriter.site) }
+            if random.chance(0.2) { model = try ReadModel(path: folder.path("m"), site: PartitionWriter.site) }
         }
         #expect(found == expected, "seed \(seed)")
     }
@@ -85,7 +86,7 @@ import Testing
     @Test("A rebuild from the log equals the live model", arguments: 1...3)
     func rebuildEqualsLive(seed: UInt64) async throws {
         let folder = try Folder()
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var plant = RandomPlant(seed: seed)
         let partitions = try plant.make(parts: 200)
         let log = MemoryLog()

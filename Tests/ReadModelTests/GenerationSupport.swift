@@ -2,6 +2,7 @@ import EventLog
 import Foundation
 import PlantEvents
 import ReadModel
+import SeededRandom
 import Synchronization
 import Testing
 
@@ -9,10 +10,10 @@ import Testing
 struct GrowingPlant {
     let log = MemoryLog()
     private var waiting: [[StoredRecord]]
-    private var random: Seeded
+    private var random: SplitMix64
 
     init(seed: UInt64, parts: Int = 80) async throws {
-        random = Seeded(seed &* 31)
+        random = SplitMix64(seed: seed &* 31)
         var plant = RandomPlant(seed: seed)
         waiting = try plant.make(parts: parts)
         for topic in Topic.written {
@@ -24,7 +25,7 @@ struct GrowingPlant {
 
     /// Appends some records of some partitions.
     mutating func grow() async throws {
-        for index in waiting.indices where random.chance(60) && !waiting[index].isEmpty {
+        for index in waiting.indices where random.chance(0.6) && !waiting[index].isEmpty {
             let chunk = waiting[index].prefix(1 + random.below(30))
             waiting[index].removeFirst(chunk.count)
             try await log.append(chunk.map(\.record), to: chunk[chunk.startIndex].place)

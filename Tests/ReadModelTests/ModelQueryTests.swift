@@ -1,6 +1,7 @@
 import EventLog
 import PlantEvents
 import ReadModel
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -69,17 +70,17 @@ private func reviewed(_ sha256: String, _ toUs: Int64, _ conclusion: String) -> 
         arguments: 1...10
     )
     func scores(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         let folder = try Folder()
         let model = try ReadModel(path: folder.path("m"), site: PartitionWriter.site)
         var inspections = PartitionWriter(.inspections)
         try inspections.takeOver(as: InspectionRecord.self)
         var expected: [(atUs: Int64, score: Double)] = []
         for number in 0..<60 {
-            let isMeant = random.chance(70)
+            let isMeant = random.chance(0.7)
             let part = PartInspected.with {
                 ($0.trigger.station, $0.trigger.session, $0.trigger.sequence) =
-                    (isMeant || random.chance(50) ? "vision-1" : "vision-2", 1, UInt64(number))
+                    (isMeant || random.chance(0.5) ? "vision-1" : "vision-2", 1, UInt64(number))
                 $0.partID = "SN-\(number)"
                 $0.recipeSha256 =
                     isMeant ? ["r1", "r2"][number % 2] : ["r3", "r1"][$0.trigger.station == "vision-1" ? 0 : 1]

@@ -2,6 +2,7 @@ import EventLog
 import Foundation
 import PlantEvents
 import ReadModel
+import SeededRandom
 import SwiftProtobuf
 import Testing
 
@@ -107,7 +108,7 @@ import Testing
     func overviewAgreesWithTheEvents(seed: UInt64) throws {
         let folder = try Folder()
         let model = try ReadModel(path: folder.path("m"), site: PartitionWriter.site)
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var inspections = PartitionWriter(.inspections)
         try inspections.takeOver(as: InspectionRecord.self)
         var outcomes: [String: [Verdict]] = [:]

@@ -1,27 +1,7 @@
 import EventLog
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
-
-/// Seeded numbers (splitmix64).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
-
-    mutating func chance(_ percent: Int) -> Bool { Int(next() % 100) < percent }
-
-    mutating func pick<Item>(_ items: [Item]) -> Item { items[Int(next() % UInt64(items.count))] }
-
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-}
 
 /// One partition as a log would hold it, with everything that goes wrong in one: takeovers, records of writers that had
 /// lost the partition, repeats.
@@ -118,7 +98,7 @@ struct PartitionWriter {
 
 /// A plant of two stations in which everything that the model knows happens at random.
 struct RandomPlant {
-    private var random: Seeded
+    private var random: SplitMix64
     private var frames = [PartitionWriter(.frames), PartitionWriter(.frames, partition: 1)]
     private var inspections = [PartitionWriter(.inspections), PartitionWriter(.inspections, partition: 1)]
     private var production = PartitionWriter(.production)
@@ -131,7 +111,7 @@ struct RandomPlant {
     private let isNoisy: Bool
 
     init(seed: UInt64, isNoisy: Bool = true) {
-        random = Seeded(seed)
+        random = SplitMix64(seed: seed)
         self.isNoisy = isNoisy
     }
 
@@ -139,13 +119,13 @@ struct RandomPlant {
     mutating func make(parts: Int) throws -> [[StoredRecord]] {
         try takeOver()
         for number in 0..<parts {
-            if random.chance(3) { try takeOver() }
+            if random.chance(0.03) { try takeOver() }
             if number % 10 == 0 { try makeOrder(number / 10) }
             try makePart(number)
-            if random.chance(20) { try makeDeliveries(number) }
-            if random.chance(10) { try makeAlarm(number) }
-            if random.chance(5) { try makeLegalHold(number) }
-            if random.chance(5) { try makeModel(number) }
+            if random.chance(0.2) { try makeDeliveries(number) }
+            if random.chance(0.1) { try makeAlarm(number) }
+            if random.chance(0.05) { try makeLegalHold(number) }
+            if random.chance(0.05) { try makeModel(number) }
         }
         return (frames + inspections + [production, materials, mes, erp, alarms, decisions]).map(\.records)
     }
@@ -271,7 +251,7 @@ struct RandomPlant {
     }
 
     private static func hash(_ trigger: TriggerId) -> String {
-        var random = Seeded(trigger.sequence &* 31 &+ trigger.session)
+        var random = SplitMix64(seed: trigger.sequence &* 31 &+ trigger.session)
         return (0..<64).map { _ in random.pick(Array("0123456789abcdef").map(String.init)) }.joined()
     }
 
@@ -280,7 +260,7 @@ struct RandomPlant {
         let trigger = TriggerId.with("vision-\(station)", 1 + UInt64(number / 80), UInt64(number % 80 / 2))
         if trigger.sequence == 0 { try startSession(trigger, station) }
         try captureFrame(trigger, station)
-        if random.chance(10) {
+        if random.chance(0.1) {
             var missed = InspectionMissed()
             missed.partID = trigger.text
             missed.trigger = trigger
@@ -289,7 +269,7 @@ struct RandomPlant {
             try inspections[station].write(InspectionRecord.self, [.init(.inspectionMissed(missed))])
             return
         }
-        guard !random.chance(3) else { return }
+        guard !random.chance(0.03) else { return }
         try inspect(trigger, station, number)
     }
 
@@ -302,7 +282,7 @@ struct RandomPlant {
     }
 
     private mutating func captureFrame(_ trigger: TriggerId, _ station: Int) throws {
-        if random.chance(5) {
+        if random.chance(0.05) {
             var missed = FrameMissed()
             missed.trigger = trigger
             missed.reason = "dark"
@@ -310,11 +290,11 @@ struct RandomPlant {
         } else {
             try frames[station].write(FrameRecord.self, [.init(.frameCaptured(frame(trigger)))])
         }
-        if random.chance(4) {
+        if random.chance(0.04) {
             // A second record for the same trigger: named, and not counted.
             try frames[station].write(FrameRecord.self, [.init(.frameCaptured(frame(trigger)))])
         }
-        if random.chance(10) {
+        if random.chance(0.1) {
             var missing = EvidenceNotStored()
             missing.trigger = trigger
             missing.pixelsSha256 = Self.hash(trigger)
@@ -325,7 +305,7 @@ struct RandomPlant {
             evidence.trigger = trigger
             evidence.pixelsSha256 = Self.hash(trigger)
             evidence.storedSha256 = Self.hash(trigger)
-            evidence.lossless = random.chance(80)
+            evidence.lossless = random.chance(0.8)
             evidence.mediaType = random.pick(["image/png", "image/jpeg"])
             evidence.storedBytes = 4711
             try frames[station].write(FrameRecord.self, [.init(.evidenceStored(evidence))])
@@ -334,8 +314,8 @@ struct RandomPlant {
 
     private mutating func inspect(_ trigger: TriggerId, _ station: Int, _ number: Int) throws {
         var part = part(trigger, random.below(4))
-        if random.chance(30) { part.partID = "SN-\(random.below(40))" }
-        if random.chance(20) {
+        if random.chance(0.3) { part.partID = "SN-\(random.below(40))" }
+        if random.chance(0.2) {
             var condition = ProductionCondition()
             condition.name = "oven_temperature"
             condition.value = Double(number)
@@ -351,7 +331,7 @@ struct RandomPlant {
             part.defects.append(defect)
         }
         var events: [InspectionRecord.Event] = [.init(.partInspected(part))]
-        if random.chance(15) {
+        if random.chance(0.15) {
             var hold = HoldPlaced()
             hold.holdID = "H-\(number)"
             hold.subjectKind = .batch
@@ -360,20 +340,20 @@ struct RandomPlant {
             hold.context = part.context
             events.append(.init(.holdPlaced(hold)))
         }
-        if random.chance(15) {
+        if random.chance(0.15) {
             var event = RejectNotCommanded()
             event.partID = part.partID
             event.reason = "no output"
             events.append(.init(.rejectNotCommanded(event)))
         }
-        if random.chance(5) { events.append(InspectionRecord.Event()) }
+        if random.chance(0.05) { events.append(InspectionRecord.Event()) }
         try inspections[station].write(
             InspectionRecord.self,
             events,
             subject: part.partID,
-            mustUnderstand: random.chance(50)
+            mustUnderstand: random.chance(0.5)
         )
-        guard random.chance(4) else { return }
+        guard random.chance(0.04) else { return }
         part.verdict = .pass
         try inspections[station].write(InspectionRecord.self, [.init(.partInspected(part))])
         inspections[station].skip(UInt64(random.below(2)))
@@ -385,17 +365,17 @@ struct RandomPlant {
         intent.intentID = "I-\(random.below(12))"
         intent.peer = "mes"
         intent.businessKey = "order/\(number / 10)"
-        if random.chance(50) {
+        if random.chance(0.5) {
             intent.orderYield.orderID = "WO-\(number / 10)"
             intent.orderYield.accepted = UInt64(number)
         } else {
             intent.lotHold.holdID = "H-\(number)"
             intent.lotHold.reason = "why"
         }
-        let toErp = random.chance(40)
+        let toErp = random.chance(0.4)
         var events: [DeliveryRecord.Event] = [.init(.deliveryIntended(intent))]
         var confirmed = DeliveryConfirmed()
-        confirmed.intentID = random.chance(70) ? intent.intentID : "I-\(random.below(12))"
+        confirmed.intentID = random.chance(0.7) ? intent.intentID : "I-\(random.below(12))"
         confirmed.peerReference = "doc-\(number)"
         var refused = DeliveryRefused()
         refused.intentID = intent.intentID
@@ -437,13 +417,13 @@ struct RandomPlant {
         lifted.legalHoldID = "LH-\(random.below(number + 1))"
         lifted.act.personID = "p-51"
         var events: [DecisionRecord.Event] = [.init(.legalHoldPlaced(placed))]
-        if random.chance(50) { events.append(.init(.legalHoldLifted(lifted))) }
-        if random.chance(20) { events.append(DecisionRecord.Event()) }
+        if random.chance(0.5) { events.append(.init(.legalHoldLifted(lifted))) }
+        if random.chance(0.2) { events.append(DecisionRecord.Event()) }
         try decisions.write(
             DecisionRecord.self,
             events,
             subject: placed.legalHoldID,
-            mustUnderstand: random.chance(50)
+            mustUnderstand: random.chance(0.5)
         )
     }
 
@@ -455,7 +435,7 @@ struct RandomPlant {
         trained.strata = ["PCB-7, vision-1, early"]
         trained.figures.good = 40
         trained.figures.auroc = Double(random.below(100)) / 100
-        if random.chance(50) {
+        if random.chance(0.5) {
             trained.activeSha256 = "model-\(random.below(number + 1))"
             trained.activeFigures.escapes = UInt32(random.below(9))
         }
@@ -464,7 +444,7 @@ struct RandomPlant {
         reviewed.subjectSha256 = "model-\(random.below(number + 1))"
         reviewed.toUs = Int64(random.below(5))
         reviewed.reportSha256 = "report-\(random.below(3))"
-        reviewed.conclusion = random.chance(50) ? "keep" : "retrain"
+        reviewed.conclusion = random.chance(0.5) ? "keep" : "retrain"
         try decisions.write(
             DecisionRecord.self,
             [.init(.modelTrained(trained)), .init(.performanceReviewed(reviewed))],
@@ -478,7 +458,7 @@ struct RandomPlant {
         raised.kind = "station-silent"
         raised.priority = .high
         try alarms.write(AlarmRecord.self, [.init(.alarmRaised(raised))])
-        guard random.chance(50) else { return }
+        guard random.chance(0.5) else { return }
         var returned = AlarmReturnedToNormal()
         returned.alarmID = raised.alarmID
         returned.kind = raised.kind

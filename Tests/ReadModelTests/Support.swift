@@ -1,6 +1,7 @@
 import EventLog
 import Foundation
 import ReadModel
+import SeededRandom
 
 /// A folder of its own for each test, removed at its end.
 final class Folder {
@@ -22,7 +23,7 @@ final class Folder {
 func interleave(
     _ partitions: [[StoredRecord]],
     into path: String,
-    _ random: inout Seeded,
+    _ random: inout SplitMix64,
     restarts: Bool
 ) throws -> ReadModel {
     var model = try ReadModel(path: path, site: PartitionWriter.site)
@@ -39,6 +40,6 @@ func interleave(
             next[partition] = upTo
         }
         _ = try model.apply(batch, nowUs: Int64(random.below(1_000_000)))
-        if restarts, random.chance(30) { model = try ReadModel(path: path, site: PartitionWriter.site) }
+        if restarts, random.chance(0.3) { model = try ReadModel(path: path, site: PartitionWriter.site) }
     }
 }

@@ -2,6 +2,7 @@ import EventLog
 import Foundation
 import ReadModel
 import SQLite
+import SeededRandom
 import Synchronization
 import Testing
 
@@ -13,7 +14,7 @@ import Testing
     func switchesUnderReaders(seed: UInt64) async throws {
         let folder = try Folder()
         let generations = Generations(folder: folder.path("model"))
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var plant = try await GrowingPlant(seed: seed)
         let projection = try plant.projection(generations)
         let reader = try CriticalReader(generations.folder, plant.log, reference: folder.path("reference"))
@@ -21,7 +22,7 @@ import Testing
         var switches = 0
         while !plant.isComplete || generations.isAsked {
             try await plant.grow()
-            if !generations.isAsked, random.chance(25) {
+            if !generations.isAsked, random.chance(0.25) {
                 asked += 1
                 if asked % 3 == 0, let previous = try generations.active()?.previous {
                     try generations.ask(.activate(previous, .rollback))
@@ -40,7 +41,7 @@ import Testing
                 }
             }
             for case .switched in try await projection.turn() { switches += 1 }
-            if random.chance(40) { try await reader.look("seed \(seed)") }
+            if random.chance(0.4) { try await reader.look("seed \(seed)") }
         }
         _ = try await projection.settle(plant.log)
         try await reader.look("seed \(seed), at the end")
@@ -178,15 +179,15 @@ import Testing
     @Test("M01: killed at 100 random moments, the model is the same and nothing counts twice")
     func randomCrashes() async throws {
         let folder = try Folder()
-        var random = Seeded(99)
+        var random = SplitMix64(seed: 99)
         var plant = try await GrowingPlant(seed: 5, parts: 150)
         var path = folder.path("0")
         var projection: Projection? = try plant.projection(Generations(folder: path))
         var crashes = 0
         while !plant.isComplete || crashes < 100 {
-            if random.chance(50) { try await plant.grow() }
+            if random.chance(0.5) { try await plant.grow() }
             for _ in 0..<random.below(4) { _ = try await projection?.turn() }
-            if random.chance(10), let projection, projection.status.next == nil {
+            if random.chance(0.1), let projection, projection.status.next == nil {
                 let built = try await plant.rebuild(Generations(folder: path)).run(clockUs: { 1 }, progress: { _ in })
                 try Generations(folder: path).ask(.activate(try #require(built.generation), .rebuild))
             }

@@ -1,6 +1,7 @@
 import EventLog
 import PlantEvents
 import ReadModel
+import SeededRandom
 import Testing
 
 @Suite struct TraceTests {
@@ -42,7 +43,7 @@ import Testing
     @Test("Traces agree with brute force over a random genealogy with loops", arguments: 1...8)
     func agreesWithBruteForce(seed: UInt64) throws {
         let folder = try Folder()
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         let (genealogy, records) = try generate(&random)
         let model = try ReadModel(path: folder.path("m"), site: PartitionWriter.site)
         _ = try model.apply(records, nowUs: 1)
@@ -71,7 +72,7 @@ import Testing
         #expect(try queries.trace("nothing") == nil)
     }
 
-    private func generate(_ random: inout Seeded) throws -> (Genealogy, [StoredRecord]) {
+    private func generate(_ random: inout SplitMix64) throws -> (Genealogy, [StoredRecord]) {
         var genealogy = Genealogy()
         var inspections = PartitionWriter(.inspections)
         var materials = PartitionWriter(.materials)
@@ -84,7 +85,7 @@ import Testing
             part.verdict = .pass
             part.context.batchID = "B-\(random.below(12))"
             let lots = Set(
-                (0..<random.below(3)).map { _ in random.chance(30) ? "B-\(random.below(14))" : "L-\(random.below(9))" }
+                (0..<random.below(3)).map { _ in random.chance(0.3) ? "B-\(random.below(14))" : "L-\(random.below(9))" }
             )
             part.context.materialLots = lots.sorted()
             genealogy.lotsOfBatch[part.context.batchID, default: []].formUnion(lots)

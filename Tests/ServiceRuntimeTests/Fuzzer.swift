@@ -1,34 +1,20 @@
 import Foundation
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 
 /// Records that are wrong in every way we know, from one seed: the golden samples of every kind, damaged.
 struct Fuzzer {
-    /// SplitMix64 (Steele, Lea, Flood 2014): the same seed, the same run.
-    struct Random: RandomNumberGenerator {
-        private var state: UInt64
-
-        init(seed: UInt64) { state = seed }
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     private let samples: [Topic: [[UInt8]]]
     private let all: [[UInt8]]
-    private var random: Random
+    private var random: SplitMix64
     /// Records made so far of each topic; their writers number them, as writers do.
     private var numbers: [Topic: UInt64] = [:]
     private var epochs: [Topic: UInt64] = [:]
 
     /// - Parameter folder: `proto/golden`.
     init(seed: UInt64, folder: URL) throws {
-        random = Random(seed: seed)
+        random = SplitMix64(seed: seed)
         var samples: [Topic: [[UInt8]]] = [:]
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
         where name.hasSuffix(".hex") {

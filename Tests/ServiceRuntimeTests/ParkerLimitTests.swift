@@ -1,6 +1,7 @@
 import EventLog
 import Foundation
 import PlantEvents
+import SeededRandom
 import ServiceRuntime
 import Synchronization
 import Testing
@@ -69,7 +70,7 @@ import Testing
     }
 
     @Test func offsetsAreKeptAsRanges() {
-        var random = Fuzzer.Random(seed: 7)
+        var random = SplitMix64(seed: 7)
         var set = OffsetSet()
         var plain: Set<Int64> = []
         for _ in 0..<4_000 {

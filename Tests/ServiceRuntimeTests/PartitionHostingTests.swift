@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import PlantCore
 import PlantEvents
+import SeededRandom
 import ServiceLifecycle
 import ServiceRuntime
 import SwiftProtobuf
@@ -19,7 +20,7 @@ struct PartitionHostingTests {
     func moving(_ seed: UInt64, _ instances: Int) async throws {
         let plant = try MovingPlant(instances: instances)
         try await plant.run { log, ownerships in
-            var random = Random(seed)
+            var random = SplitMix64(seed: seed)
             for partition in Int32(0)..<MovingPlant.partitions {
                 await ownerships[Int(partition) % instances].gain(partition)
             }
@@ -321,7 +322,7 @@ private final class MovingPlant: Sendable {
     }
 
     func wait(_ what: String, until isTrue: () async throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(600)
         let bell = Bell()
         while !(try await isTrue()) {
             guard ContinuousClock.now < deadline else { throw DidNotHappen(description: what) }
@@ -364,20 +365,5 @@ private struct GapLoop: Service {
                 await host.handled(upTo: batch.positions)
             }
         }
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same numbers.
-private struct Random: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

@@ -1,23 +1,9 @@
 import PlantCore
+import SeededRandom
 import ServiceRuntime
 import Testing
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func chance(_ part: Double) -> Bool {
-        Double.random(in: 0..<1, using: &self) < part
-    }
-
+extension SplitMix64 {
     mutating func word() -> String {
         let letters = Array("abcXYZ019-_")
         let rest = (0..<Int.random(in: 0...8, using: &self)).map { _ in letters[Int.random(in: 0...10, using: &self)] }
@@ -44,7 +30,7 @@ private struct Seeded: RandomNumberGenerator {
 }
 
 @Suite struct PlantFileTestsProperties {
-    private static func plant(_ random: inout Seeded) -> PlantFile {
+    private static func plant(_ random: inout SplitMix64) -> PlantFile {
         var plant = PlantFile(
             enterprise: random.word(),
             site: random.word(),
@@ -87,7 +73,7 @@ private struct Seeded: RandomNumberGenerator {
         return plant
     }
 
-    private static func station(_ line: Int, _ index: Int, _ random: inout Seeded) -> PlantFile.Station {
+    private static func station(_ line: Int, _ index: Int, _ random: inout SplitMix64) -> PlantFile.Station {
         PlantFile.Station(
             id: "\(random.word())-\(line)-\(index)",
             camera: random.chance(0.5)
@@ -104,7 +90,7 @@ private struct Seeded: RandomNumberGenerator {
         )
     }
 
-    private static func connector(_ random: inout Seeded) -> PlantFile.Connector {
+    private static func connector(_ random: inout SplitMix64) -> PlantFile.Connector {
         let tokens: [SecretPlace?] = [nil, .environment("TOKEN_1"), .file(random.path())]
         return PlantFile.Connector(
             url: "https://\(random.word()).example:8443/api",
@@ -114,7 +100,7 @@ private struct Seeded: RandomNumberGenerator {
         )
     }
 
-    private static func order(_ index: Int, _ lines: [String], _ random: inout Seeded) -> PlantFile.Order {
+    private static func order(_ index: Int, _ lines: [String], _ random: inout SplitMix64) -> PlantFile.Order {
         PlantFile.Order(
             orderID: "\(random.text())\(index)",
             line: lines.randomElement(using: &random) ?? "",
@@ -132,7 +118,7 @@ private struct Seeded: RandomNumberGenerator {
 
     @Test(arguments: 0..<200 as Range<UInt64>)
     func whatIsWrittenIsReadBack(seed: UInt64) throws {
-        var random = Seeded(state: seed)
+        var random = SplitMix64(seed: seed)
         let plant = Self.plant(&random)
         let yaml = plant.yaml()
         let read = try PlantFile.parse(Array(yaml.utf8), path: "/x/p.yaml", environment: [:], workingDirectory: "/")
@@ -143,7 +129,7 @@ private struct Seeded: RandomNumberGenerator {
     /// Damaged files end in a plant or in mistakes that say something, whatever the damage.
     @Test(arguments: 0..<400 as Range<UInt64>)
     func damagedFilesAreReadOrRefused(seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SplitMix64(seed: seed)
         var bytes = Array(Self.plant(&random).yaml().utf8)
         let spice = Array("{}[]:,-#&*!|>'\"%@`?~\n\t \u{0}\u{85}é<<".utf8)
         for _ in 0..<Int.random(in: 1...12, using: &random) {

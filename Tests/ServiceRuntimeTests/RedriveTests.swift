@@ -244,7 +244,7 @@ actor Heard {
 
     /// Waits until the loop has read up to `offset`.
     func reach(_ offset: Int64, of place: TopicPartition) async throws {
-        let deadline = ContinuousClock.now + .seconds(120)
+        let deadline = ContinuousClock.now + .seconds(600)
         while positions.partitions[place]?.nextOffset ?? 0 < offset {
             try #require(ContinuousClock.now < deadline, "the loop does not get to \(offset)")
             await Task.yield()

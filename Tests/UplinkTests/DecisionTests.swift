@@ -1,11 +1,12 @@
 import EventLog
+import SeededRandom
 import Testing
 import Uplink
 
 @Suite struct DecisionTests {
     @Test("Turns: never more than allowed, everyone gets one, nobody is passed over for ever", arguments: 0..<50)
     func turns(seed: Int) {
-        var random = SeededGenerator(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let limit = Int.random(in: 1...3, using: &random)
         var turns = Turns(limit: limit, patience: 4)
         var kinds: [Int: Turns.Kind] = [:]

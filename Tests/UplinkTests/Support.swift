@@ -5,25 +5,6 @@ import Synchronization
 import Testing
 import Uplink
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same seed, the same run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func once(in n: Int) -> Bool { Int.random(in: 0..<n, using: &self) == 0 }
-}
-
 /// What a test waited for did not come.
 struct DidNotCome: Error, CustomStringConvertible {
     let description: String
@@ -31,10 +12,10 @@ struct DidNotCome: Error, CustomStringConvertible {
 
 /// Waits until `condition` holds, in bounded time, without sleeping: other tasks run meanwhile.
 func wait(for what: String, until condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(180)
+    let deadline = ContinuousClock.now + .seconds(600)
     let bell = Bell()
     while !(try await condition()) {
-        guard ContinuousClock.now < deadline else { throw DidNotCome(description: "\(what) within 180 s") }
+        guard ContinuousClock.now < deadline else { throw DidNotCome(description: "\(what) within 600 s") }
         await bell.wait(since: 0, atMost: .milliseconds(1))
     }
 }

@@ -1,5 +1,6 @@
 import EventLog
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 import Synchronization
 import Testing
@@ -14,7 +15,7 @@ struct UplinkTests {
         arguments: 0..<40
     )
     func randomFaults(seed: Int) async throws {
-        var random = SeededGenerator(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let source = MemoryLog()
         try await source.create(topic: frames, partitions: 3)
         try await source.create(topic: inspections, partitions: 1)
@@ -60,7 +61,7 @@ struct UplinkTests {
         }
     }
 
-    private static func spoil(_ target: FaultyLog, _ random: inout SeededGenerator) async throws {
+    private static func spoil(_ target: FaultyLog, _ random: inout SplitMix64) async throws {
         switch Int.random(in: 0..<6, using: &random) {
         case 0: target.change { $0.isAway.toggle() }
         case 1:
@@ -101,7 +102,7 @@ struct UplinkTests {
             self.log = log
         }
 
-        mutating func act(_ random: inout SeededGenerator) async throws {
+        mutating func act(_ random: inout SplitMix64) async throws {
             let place = places[Int.random(in: places.indices, using: &random)]
             let topic: Topic = place.topic == frames ? .frames : .inspections
             count += 1

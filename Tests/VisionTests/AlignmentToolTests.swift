@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 import Vision
 
@@ -14,7 +15,7 @@ import Vision
         let dx, dy, angle, scale: Double
 
         init(seed: UInt64, covered: Bool = true) throws {
-            var generator = SeededGenerator(seed: seed)
+            var generator = SplitMix64(seed: seed)
             let (side, middle) = (AlignmentToolTests.side, AlignmentToolTests.middle)
             let scene = DrawnScene(&generator, x: middle, y: middle, reach: 50, count: 8)
             let clutter = DrawnScene(&generator, x: middle, y: middle, reach: 160, count: 20)
@@ -81,7 +82,7 @@ import Vision
 
     @Test(arguments: 0..<6) func anotherPartIsNotFound(seed: UInt64) throws {
         let placed = try Placed(seed: seed)
-        var generator = SeededGenerator(seed: seed + 1_000)
+        var generator = SplitMix64(seed: seed + 1_000)
         let other = DrawnScene(&generator, x: Self.middle, y: Self.middle, reach: 160, count: 60)
         let picture = try pictured(drawn(Self.side, Self.side, steps: 1, other.level), Self.side, noise: 4, &generator)
         let tool = try placed.tool()
@@ -93,7 +94,7 @@ import Vision
     }
 
     @Test(arguments: [(0, 0), (7, -5), (-12, 20)]) func movementByWholePixelsCopiesExactly(dx: Int, dy: Int) throws {
-        var generator = SeededGenerator(seed: 9)
+        var generator = SplitMix64(seed: 9)
         let scene = DrawnScene(&generator, x: 160, y: 160, reach: 120, count: 30)
         let master = try pictured(drawn(320, 320, scene.level), 320, &generator)
         let part = try pictured(
@@ -125,7 +126,7 @@ import Vision
     /// Turned, scaled or only shifted, inside and over the border: within the rounding of 7-bit weights of the exact
     /// value.
     @Test(arguments: 0..<40) func regionsAreSampledBilinearly(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let picture = try randomPicture(&generator, channels: seed % 4 < 2 ? 1 : 3)
         let isShift = seed % 2 == 0
         let pose = Pose(
@@ -177,7 +178,7 @@ import Vision
     }
 
     @Test(arguments: 0..<20) func picturesOfAnySizeAreNoCrash(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let placed = try Placed(seed: 1)
         let tool = try placed.tool()
         let picture = try randomPicture(&generator, channels: seed % 2 == 0 ? 1 : 3)

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 import Vision
 
@@ -26,7 +27,7 @@ private struct DrawnFeatures: FeatureSource {
     private let features = DrawnFeatures(sha256: "drawn")
 
     /// A striped part, a little different each time.
-    private func part(_ generator: inout SeededGenerator) -> Canvas {
+    private func part(_ generator: inout SplitMix64) -> Canvas {
         var canvas = Canvas(256, 192, 30)
         let x = 48 + Int.random(in: -2...2, using: &generator)
         for stripe in 0..<5 { canvas.fill(x: x + 32 * stripe, y: 40, width: 16, height: 110, 190) }
@@ -38,7 +39,7 @@ private struct DrawnFeatures: FeatureSource {
         return canvas
     }
 
-    private func pictures(_ generator: inout SeededGenerator, _ count: Int) throws -> [TrainingPicture] {
+    private func pictures(_ generator: inout SplitMix64, _ count: Int) throws -> [TrainingPicture] {
         try (0..<count).map { TrainingPicture(name: "part-\($0).png", picture: try part(&generator).picture) }
     }
 
@@ -49,7 +50,7 @@ private struct DrawnFeatures: FeatureSource {
 
     @Test("RES-12: what good parts never showed is found, and where", arguments: 0..<4)
     func findsWhatGoodPartsNeverShowed(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let model = try AnomalyModel.train(pictures: pictures(&generator, 10), features: features)
         let good = try measure(model, part(&generator))
         var stained = part(&generator)
@@ -64,7 +65,7 @@ private struct DrawnFeatures: FeatureSource {
 
     @Test("M20: the same pictures give the same model and results, bit for bit")
     func learningAndMeasuringRepeatBitForBit() throws {
-        var (first, second) = (SeededGenerator(seed: 5), SeededGenerator(seed: 5))
+        var (first, second) = (SplitMix64(seed: 5), SplitMix64(seed: 5))
         let model = try AnomalyModel.train(pictures: pictures(&first, 6), features: features)
         let again = try AnomalyModel.train(pictures: pictures(&second, 6), features: features)
         #expect(model.encoded() == again.encoded())
@@ -77,7 +78,7 @@ private struct DrawnFeatures: FeatureSource {
 
     @Test("ML-02: the limit is the furthest left out part's distance and five per cent")
     func limitComesFromLeftOutParts() throws {
-        var generator = SeededGenerator(seed: 6)
+        var generator = SplitMix64(seed: 6)
         var odd = part(&generator)
         odd.fill(x: 112, y: 80, width: 40, height: 40, 110)
         let pictures = try pictures(&generator, 6) + [TrainingPicture(name: "part-6.png", picture: odd.picture)]
@@ -89,7 +90,7 @@ private struct DrawnFeatures: FeatureSource {
     }
 
     @Test func everyDamageToAModelFileIsFound() throws {
-        var generator = SeededGenerator(seed: 7)
+        var generator = SplitMix64(seed: 7)
         let bytes = try AnomalyModel.train(pictures: pictures(&generator, 3), features: features).encoded()
         for _ in 0..<40 {
             var damaged = bytes
@@ -102,7 +103,7 @@ private struct DrawnFeatures: FeatureSource {
     }
 
     @Test func unusableLearningAndUseAreNamed() throws {
-        var generator = SeededGenerator(seed: 8)
+        var generator = SplitMix64(seed: 8)
         let good = try pictures(&generator, 3)
         #expect(throws: AnomalyModelError.self) {
             try AnomalyModel.train(pictures: Array(good.prefix(2)), features: features)
@@ -148,7 +149,7 @@ private struct DrawnFeatures: FeatureSource {
 }
 
 @Suite struct PatchMemoryTests {
-    private func map(_ generator: inout SeededGenerator, cells: Int, depth: Int) -> FeatureMap {
+    private func map(_ generator: inout SplitMix64, cells: Int, depth: Int) -> FeatureMap {
         let values = (0..<cells * depth).map { _ in Float.random(in: -1...1, using: &generator) }
         return FeatureMap(columns: cells, rows: 1, depth: depth, values: values)
     }
@@ -162,7 +163,7 @@ private struct DrawnFeatures: FeatureSource {
     }
 
     @Test(arguments: 0..<20) func distancesAreThoseOfTheNearestEntry(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let depth = Int.random(in: 1...20, using: &generator)
         let known = map(&generator, cells: Int.random(in: 1...600, using: &generator), depth: depth)
         let asked = map(&generator, cells: Int.random(in: 1...30, using: &generator), depth: depth)
@@ -177,7 +178,7 @@ private struct DrawnFeatures: FeatureSource {
     }
 
     @Test(arguments: 0..<10) func everyPatchLiesWithinReachOfTheMemory(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let maps = (0..<4).map { _ in map(&generator, cells: 60, depth: 3) }
         var memory = PatchMemory(depth: 3)
         let isWhole = maps.allSatisfy { memory.cover($0, reach: 0.4, atMost: 1_000) }

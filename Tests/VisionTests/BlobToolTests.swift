@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -9,7 +10,7 @@ import Vision
     }
 
     /// Rectangles far enough apart that they never touch.
-    private func plates(_ generator: inout SeededGenerator) -> (Canvas, areas: [Int]) {
+    private func plates(_ generator: inout SplitMix64) -> (Canvas, areas: [Int]) {
         var canvas = Canvas(200, 160, 60)
         var areas: [Int] = []
         for row in 0..<4 {
@@ -26,7 +27,7 @@ import Vision
 
     @Test("RES-12 count: every plate is counted and its pixels too", arguments: 0..<20)
     func countsAndAreas(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let (canvas, areas) = plates(&generator)
         for kind in BlobSettings.Threshold.allCases {
             let tool = BlobTool(
@@ -46,7 +47,7 @@ import Vision
     }
 
     @Test(arguments: 0..<20) func darkBlobsAreBrightBlobsOfTheNegative(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let (canvas, _) = plates(&generator)
         var negative = canvas
         negative.pixels = canvas.pixels.map { 255 - $0 }
@@ -100,7 +101,7 @@ import Vision
     }
 
     @Test func anEvenSurfaceHasNoBlobs() throws {
-        var generator = SeededGenerator(seed: 5)
+        var generator = SplitMix64(seed: 5)
         let pixels = (0..<10_000).map { _ in UInt8.random(in: 100...110, using: &generator) }
         let picture = try Picture(width: 100, height: 100, channels: 1, pixels: pixels)
         #expect(try BlobTool(settings { $0.minCount = 0 }).inspect(picture).value("count") == 0)
@@ -118,7 +119,7 @@ import Vision
     }
 
     @Test(arguments: 0..<30) func picturesOfAnySizeAreNoCrash(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let picture = try randomPicture(&generator, channels: 1)
         for kind in BlobSettings.Threshold.allCases {
             let tool = BlobTool(

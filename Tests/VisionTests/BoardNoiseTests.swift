@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -66,7 +67,7 @@ import Vision
     /// A board all of whose edges are rough: teeth of up to three pixels, as often as not. They are no defects; a real
     /// spur and a real bite among them are.
     @Test(arguments: 0..<12) func roughEdgesOfAWholeBoardAreNoDefects(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let golden = comb(gap: 16)
         var part = golden
         for top in stride(from: 20, to: 300 - 12, by: 28) {

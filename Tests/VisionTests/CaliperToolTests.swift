@@ -1,11 +1,12 @@
 import Foundation
+import SeededRandom
 import Testing
 import Vision
 
 @Suite struct CaliperToolTests {
     /// A bar whose edges lie anywhere between pixels, turned a little, in noise.
     @Test(arguments: 0..<40) func aWidthIsMeasuredToATwentiethOfAPixel(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let width = Double.random(in: 12...50, using: &generator)
         let middle = Double.random(in: 38...42, using: &generator)
         let tilt = Double.random(in: -4...4, using: &generator) * .pi / 180
@@ -28,7 +29,7 @@ import Vision
     }
 
     @Test(arguments: 0..<40) func aPositionIsMeasuredToATwentiethOfAPixel(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let edge = Double.random(in: 20...40, using: &generator)
         // The share of each pixel that is behind the edge, exactly.
         let levels = (0..<64 * 40).map { 180 - 120 * min(1, max(0, edge - Double($0 % 64) + 0.5)) }
@@ -43,7 +44,7 @@ import Vision
 
     /// A disc off the middle of its region, a tenth of its rim covered.
     @Test(arguments: 0..<30) func aDiameterIsMeasuredToATwentiethOfAPixel(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let radius = Double.random(in: 15...40, using: &generator)
         let x = 59.5 + Double.random(in: -6...6, using: &generator)
         let y = 59.5 + Double.random(in: -6...6, using: &generator)
@@ -63,7 +64,7 @@ import Vision
 
     @Test func millimetresAndLimits() throws {
         let levels = drawn(60, 20, steps: 8) { x, _ in x > 10 && x < 40 ? 200 : 40 }
-        var generator = SeededGenerator(seed: 0)
+        var generator = SplitMix64(seed: 0)
         let picture = try pictured(levels, 60, &generator)
         func result(_ nominal: Double, _ plus: Double, _ minus: Double) throws -> ToolResult {
             try CaliperTool(CaliperSettings(measure: .width, nominal: nominal, plus: plus, minus: minus))
@@ -94,7 +95,7 @@ import Vision
     }
 
     @Test(arguments: 0..<40) func picturesOfAnySizeAreNoCrash(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let picture = try randomPicture(&generator, channels: 1)
         for measure in CaliperSettings.Measure.allCases {
             for choice in CaliperSettings.Choice.allCases {

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Vision
 
 /// A scene that is known at every place, so that pictures of it have a true answer to a fraction of a pixel.
@@ -16,7 +17,7 @@ struct DrawnScene {
     private let ground: Double
 
     /// Turned plates and discs around a place.
-    init(_ generator: inout SeededGenerator, x: Double, y: Double, reach: Double, count: Int, ground: Double = 90) {
+    init(_ generator: inout SplitMix64, x: Double, y: Double, reach: Double, count: Int, ground: Double = 90) {
         self.ground = ground
         for _ in 0..<count {
             let angle = Double.random(in: 0...Double.pi, using: &generator)
@@ -76,7 +77,7 @@ func pictured(
     _ levels: [Double],
     _ width: Int,
     noise: Double = 0,
-    _ generator: inout SeededGenerator
+    _ generator: inout SplitMix64
 ) throws -> Picture {
     let pixels = levels.map { level in
         UInt8(clamping: Int((level + (noise > 0 ? noise * gaussian(&generator) : 0)).rounded()))
@@ -85,7 +86,7 @@ func pictured(
 }
 
 /// A normally distributed number (Box and Muller 1958).
-func gaussian(_ generator: inout SeededGenerator) -> Double {
+func gaussian(_ generator: inout SplitMix64) -> Double {
     let radius = (-2 * log(Double.random(in: 1e-12...1, using: &generator))).squareRoot()
     return radius * cos(2 * Double.pi * Double.random(in: 0...1, using: &generator))
 }

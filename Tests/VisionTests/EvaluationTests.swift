@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -14,7 +15,7 @@ import Vision
     }
 
     @Test(arguments: 0..<40) func boundsHoldTheRateAndItsTail(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let trials = Int.random(in: 1...60, using: &generator)
         let events = Int.random(in: 0...trials, using: &generator)
         let rate = Rate(events: events, trials: trials)
@@ -35,7 +36,7 @@ import Vision
     }
 
     @Test(arguments: 0..<30) func aurocIsTheChanceThatBadScoresAboveGood(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let good = (0..<Int.random(in: 1...20, using: &generator)).map { _ in
             Double(Int.random(in: 0...9, using: &generator))
         }

@@ -1,11 +1,12 @@
 import Evidence
 import Foundation
+import SeededRandom
 import Testing
 import Vision
 
 @Suite struct EvidenceStoreTests {
     @Test(arguments: 0..<10) func whatIsStoredComesBack(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let folder = try TemporaryFolder()
         let picture = try randomPicture(&generator, channels: seed % 2 == 0 ? 1 : 3)
         let store = try EvidenceStore(directory: folder.path, budgetBytes: 1_000_000)
@@ -53,7 +54,7 @@ import Vision
 
     @Test func aFullStoreSaysSoAndKeepsWhatItHas() throws {
         let folder = try TemporaryFolder()
-        var generator = SeededGenerator(seed: 3)
+        var generator = SplitMix64(seed: 3)
         let first = try randomPicture(&generator, channels: 3)
         let size = try PictureCodec.encodePNG(first).count
         let store = try EvidenceStore(directory: folder.path, budgetBytes: size)
@@ -85,7 +86,7 @@ import Vision
     private let geometry = RingGeometry(slots: 4, slotBytes: 5_000)
 
     @Test(arguments: 0..<20) func framesComeOutAsTheyWentIn(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let folder = try TemporaryFolder()
         let path = "\(folder.path)/ring"
         let camera = try PixelRing(path: path, geometry: geometry)
@@ -187,7 +188,7 @@ import Vision
     }
 
     @Test(arguments: 0..<200) func whateverTheFileHoldsNothingCrashes(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let folder = try TemporaryFolder()
         let path = "\(folder.path)/ring"
         let picture = try Canvas(10, 10).picture

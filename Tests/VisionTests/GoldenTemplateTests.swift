@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -14,14 +15,14 @@ import Vision
     }
 
     @Test(arguments: 0..<30) func shiftsUpToTheLimitChangeNothing(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let dx = Int.random(in: -16...16, using: &generator)
         let dy = Int.random(in: -16...16, using: &generator)
         #expect(try measure(board().moved(dx, dy)).score == 0, "shift (\(dx), \(dy))")
     }
 
     @Test(arguments: 0..<20) func noiseAndJitterBelowTheLimitsAreNoDefect(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         var part = board().moved(Int.random(in: -8...8, using: &generator), Int.random(in: -8...8, using: &generator))
         for index in part.pixels.indices {
             let noise = Int.random(in: -20...20, using: &generator)
@@ -31,7 +32,7 @@ import Vision
     }
 
     @Test(arguments: 0..<20) func aLargerDefectNeverScoresLess(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let x = Int.random(in: 20..<120, using: &generator)
         let y = Int.random(in: 20..<120, using: &generator)
         var last = 0.0
@@ -206,7 +207,7 @@ import Vision
             return try tool.inspect(PartView(picture: part, sourceName: ""), timer: &timer)
         }
         let inOrder = try parts.map(inspect)
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         for index in parts.indices.shuffled(using: &generator) {
             #expect(try inspect(parts[index]) == inOrder[index])
         }

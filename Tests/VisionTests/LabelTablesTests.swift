@@ -1,10 +1,11 @@
 import Foundation
+import SeededRandom
 import Testing
 import Vision
 
 @Suite struct CsvTableTests {
     /// A field of the letters that matter, and how it is written.
-    private func field(_ generator: inout SeededGenerator) -> (value: String, written: String) {
+    private func field(_ generator: inout SplitMix64) -> (value: String, written: String) {
         let letters = ["a", "1", ",", "\"", "\n", "\r\n", " ", "é", "x,y 1.5,2"]
         let value = (0..<Int.random(in: 0...4, using: &generator)).map { _ in
             letters[Int.random(in: 0..<letters.count, using: &generator)]
@@ -15,7 +16,7 @@ import Vision
     }
 
     @Test(arguments: 0..<60) func whatIsWrittenByRfc4180IsRead(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let width = Int.random(in: 2...5, using: &generator)
         let rows = (0..<Int.random(in: 1...8, using: &generator)).map { _ in
             (0..<width).map { _ in field(&generator) }
@@ -122,7 +123,7 @@ import Vision
     }
 
     @Test(arguments: 0..<200) func damagedTablesAreReadOrRefusedInWords(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let name = ["labels.csv", "polygons.csv", "boxes.csv", "images.csv"][Int(seed % 4)]
         let texts = [
             "labels.csv": "image,label,mask,group\na.png,anomaly,m.png,1\nb.png,normal,,2\n",

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 import Vision
 
@@ -30,7 +31,7 @@ import Vision
     }
 
     @Test(arguments: 0..<30) func aurocAgreesWithThatOfScores(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         var score = PixelScore()
         var (good, bad): ([Double], [Double]) = ([], [])
         for _ in 0..<3 {
@@ -98,7 +99,7 @@ import Vision
 
 @Suite struct FoldsTests {
     @Test(arguments: 0..<60) func noGroupIsOnBothSides(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let groups = (0..<Int.random(in: 1...60, using: &generator)).map { _ -> String? in
             let number = Int.random(in: 0...14, using: &generator)
             return number == 0 ? nil : "g\(number)"
@@ -132,7 +133,7 @@ import Vision
 
     /// A pixel belongs to what its centre lies in.
     @Test(arguments: 0..<40) func rectanglesCoverTheirPixels(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         func quarters(_ range: ClosedRange<Int>) -> Double { Double(Int.random(in: range, using: &generator)) / 4 }
         let (x, y) = (quarters(-20...60), quarters(-20...60))
         let (right, bottom) = (x + quarters(4...48), y + quarters(4...48))
@@ -153,7 +154,7 @@ import Vision
     }
 
     @Test(arguments: 0..<20) func anOutlineCoversAboutItsArea(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let count = Int.random(in: 5...30, using: &generator)
         let corners = (0..<count).map { index in
             let turn = (Double(index) + Double.random(in: 0...0.5, using: &generator)) / Double(count)

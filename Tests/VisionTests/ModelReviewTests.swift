@@ -1,10 +1,11 @@
 import Glibc
+import SeededRandom
 import Testing
 import Vision
 
 @Suite struct ModelReviewTests {
     /// Scores around `mean`, as twelve dice give them.
-    private func scores(_ generator: inout SeededGenerator, _ count: Int, mean: Double) -> [Double] {
+    private func scores(_ generator: inout SplitMix64, _ count: Int, mean: Double) -> [Double] {
         (0..<count).map { _ in
             mean + (0..<12).reduce(-6.0) { sum, _ in sum + Double.random(in: 0...1, using: &generator) } / 20
         }
@@ -14,7 +15,7 @@ import Vision
     func reviewSeesMovedScores() {
         var (falseAlarms, seen) = (0, 0)
         for seed in 0..<60 as Range<UInt64> {
-            var generator = SeededGenerator(seed: seed)
+            var generator = SplitMix64(seed: seed)
             let learned = scores(&generator, 40, mean: 0.8)
             let same = ScoreReview(known: learned, recent: scores(&generator, 100, mean: 0.8))
             let moved = ScoreReview(known: learned, recent: scores(&generator, 100, mean: 0.86))
@@ -37,7 +38,7 @@ import Vision
         for spread in spreads {
             var (falseAlarms, seen) = (0, 0)
             for seed in 0..<60 as Range<UInt64> {
-                var generator = SeededGenerator(seed: seed)
+                var generator = SplitMix64(seed: seed)
                 let known = scores(&generator, 200, mean: 0.8).map(spread)
                 let steady = scores(&generator, 400, mean: 0.8).map(spread)
                 // Steady at first, then up by two standard deviations over 300 parts.
@@ -55,7 +56,7 @@ import Vision
     @Test("ML-04: scores turned upside down drift the other way, as far")
     func driftIsSymmetric() {
         for seed in 0..<40 as Range<UInt64> {
-            var generator = SeededGenerator(seed: seed)
+            var generator = SplitMix64(seed: seed)
             let known = scores(&generator, 50, mean: 0)
             let recent = scores(&generator, 100, mean: Double.random(in: -0.2...0.2, using: &generator))
             let up = ScoreDrift(known: known, recent: recent, significance: 0.01)
@@ -68,7 +69,7 @@ import Vision
 
     @Test("ML-04: one part far off is no drift; the conclusion of a review is its worst series'")
     func oneOddPartIsNoDrift() {
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         let known = scores(&generator, 100, mean: 0.8)
         var recent = scores(&generator, 100, mean: 0.8)
         recent[50] = 1_000

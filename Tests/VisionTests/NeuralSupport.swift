@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 import Vision
 
@@ -45,7 +46,7 @@ enum Neural {
     }
 
     /// A picture of random levels, three channels.
-    static func noise(_ width: Int, _ height: Int, _ generator: inout SeededGenerator) throws -> Picture {
+    static func noise(_ width: Int, _ height: Int, _ generator: inout SplitMix64) throws -> Picture {
         let pixels = (0..<width * height * 3).map { _ in UInt8.random(in: 0...255, using: &generator) }
         return try Picture(width: width, height: height, channels: 3, pixels: pixels)
     }

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 
 /// Writes ONNX models, as far as tests need it: onnx.proto3 of ONNX 1.12 (IR version 8, operator set 13) in
 /// protobuf's wire format.
@@ -114,7 +115,7 @@ enum TinyModels {
     }
 
     /// Three layers of random convolutions and a pooling.
-    static func network(side: Int, _ generator: inout SeededGenerator) -> [UInt8] {
+    static func network(side: Int, _ generator: inout SplitMix64) -> [UInt8] {
         var writer = OnnxWriter(input: [1, 3, side, side])
         var (last, channels) = ("input", 3)
         for layer in 0..<3 {

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -80,7 +81,7 @@ import Vision
     }
 
     @Test(arguments: 0..<40) func nothingDrawnIsOutside(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let picture = try randomPicture(&generator, channels: seed % 2 == 0 ? 1 : 3)
         func far() -> Int { Int.random(in: -2_000_000...2_000_000, using: &generator) }
         let defects = (0..<8).map { _ in

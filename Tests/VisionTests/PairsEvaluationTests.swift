@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -47,7 +48,7 @@ import Vision
 
     /// The order of found boxes with different scores does not matter, and no figure leaves 0...1.
     @Test(arguments: 0..<20) func scoringDoesNotDependOnOrder(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let boxes = (0..<12).map { index in
             found(
                 LabelledBox.categories[Int.random(in: 0..<2, using: &generator)],

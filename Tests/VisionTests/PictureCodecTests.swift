@@ -1,15 +1,16 @@
+import SeededRandom
 import Testing
 import Vision
 
 @Suite struct PictureCodecTests {
     @Test(arguments: 0..<40) func pngKeepsEveryPixel(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let picture = try randomPicture(&generator, channels: seed % 2 == 0 ? 1 : 3)
         #expect(try PictureCodec.decode(PictureCodec.encodePNG(picture), name: "a.png") == picture)
     }
 
     @Test(arguments: 0..<20) func anymapsAreReadAsWritten(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let picture = try randomPicture(&generator, channels: seed % 2 == 0 ? 1 : 3)
         let header =
             "\(picture.channels == 1 ? "P5" : "P6") # made by a test\n\(picture.width) \(picture.height)\n255\n"
@@ -44,7 +45,7 @@ import Vision
     }
 
     @Test(arguments: 0..<8) func damagedFilesNeverCrash(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let picture = try randomPicture(&generator, channels: seed % 2 == 0 ? 1 : 3)
         let header = "\(picture.channels == 1 ? "P5" : "P6") \(picture.width) \(picture.height) 255 "
         let files = [

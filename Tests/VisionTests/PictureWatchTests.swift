@@ -1,16 +1,17 @@
+import SeededRandom
 import Testing
 import Vision
 
 /// A station's view: a fixed background with guides, parts that lie differently each time, sensor noise.
 private struct Station {
     static let (width, height) = (320, 240)
-    var random: SeededBytes
+    var random: SplitMix64
     /// Standard deviation of the noise, grey levels, about.
     var noise = 1.5
     private let background: [UInt8]
 
     init(seed: UInt64) {
-        random = SeededBytes(seed: seed)
+        random = SplitMix64(seed: seed)
         var pixels = [UInt8](repeating: 90, count: Self.width * Self.height)
         for y in 0..<Self.height {
             for x in 0..<Self.width {
@@ -42,29 +43,12 @@ private struct Station {
 
     /// Draws of a bell curve: sums of four even numbers, near enough, scaled to a deviation of 1.
     private static let bell: [Float] = {
-        var random = SeededBytes(seed: 77)
+        var random = SplitMix64(seed: 77)
         return (0..<4_096).map { _ in
             let sum = (0..<4).reduce(Float(0)) { sum, _ in sum + Float(random.next() & 0xffff) / 65_536 }
             return (sum - 2) / 0.577
         }
     }()
-}
-
-/// SplitMix64.
-private struct SeededBytes {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
 }
 
 private func picture(_ pixels: [UInt8], channels: Int = 1) throws -> Picture {

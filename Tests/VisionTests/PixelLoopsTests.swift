@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -38,7 +39,7 @@ import Vision
     }
 
     @Test(arguments: 0..<40) func neighbourhoodsAreWhatTheySay(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let picture = try randomPicture(&generator, channels: 1)
         let grid = grid(picture)
         let pool = ScratchPool()
@@ -80,7 +81,7 @@ import Vision
     }
 
     @Test(arguments: 0..<40) func pixelsAreWhatTheySay(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let picture = try randomPicture(&generator, channels: 1)
         let other = try Picture(
             width: picture.width,
@@ -122,7 +123,7 @@ import Vision
     }
 
     @Test(arguments: 0..<20) func sobelIsTheSlopeOfAPlane(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let (right, down) = (Int.random(in: -3...3, using: &generator), Int.random(in: -3...3, using: &generator))
         let pixels = (0..<400).map { UInt8(128 + right * ($0 % 20 - 10) + down * ($0 / 20 - 10)) }
         let picture = try Picture(width: 20, height: 20, channels: 1, pixels: pixels)

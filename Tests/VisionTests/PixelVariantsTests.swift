@@ -1,4 +1,5 @@
 import CPixels
+import SeededRandom
 import Testing
 
 /// Each variant of the loops in CPixels against the plainest way to write the same thing, bit for bit (M20). Where the
@@ -6,14 +7,14 @@ import Testing
 @Suite struct PixelVariantsTests {
     private let variants = [pixels_plain().pointee, pixels_best().pointee]
 
-    private func bytes(_ count: Int, _ generator: inout SeededGenerator) -> [UInt8] {
+    private func bytes(_ count: Int, _ generator: inout SplitMix64) -> [UInt8] {
         (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
     }
 
     private func name(_ set: PixelLoopSet) -> String { String(cString: set.name) }
 
     @Test(arguments: 0..<40) func greyIsLuma_M20(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let count = Int.random(in: 0...300, using: &generator)
         let rgb = bytes(3 * count, &generator)
         let expected = (0..<count).map { at -> UInt8 in
@@ -28,7 +29,7 @@ import Testing
     }
 
     @Test(arguments: 0..<60) func samplesAreBilinear_M20(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let (width, height) = (Int.random(in: 2...90, using: &generator), Int.random(in: 2...90, using: &generator))
         // No byte more than the picture has, so that a read beyond it is one of other memory.
         let pixels = seed % 4 == 0 ? [UInt8](repeating: 255, count: width * height) : bytes(width * height, &generator)
@@ -57,7 +58,7 @@ import Testing
     }
 
     @Test(arguments: 0..<40) func differencesAndBitsAreCounted_M20(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let count = Int.random(in: 0...300, using: &generator)
         let (left, right) = (bytes(count, &generator), bytes(count, &generator))
         let level = UInt8.random(in: 0...255, using: &generator)
@@ -73,7 +74,7 @@ import Testing
     }
 
     @Test(arguments: 0..<60) func differingBitsAreCountedByTile_M20(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let stride = Int.random(in: 5...9, using: &generator)
         let rows = Int.random(in: 0...16, using: &generator)
         let shift = Int.random(in: 0...63, using: &generator)

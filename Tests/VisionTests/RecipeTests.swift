@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -112,7 +113,7 @@ import Vision
     }
 
     @Test(arguments: 0..<500) func damagedRecipesNeverCrash(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         var bytes = Array(sound.utf8)
         for _ in 0..<Int.random(in: 1...6, using: &generator) {
             bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 9...126, using: &generator)

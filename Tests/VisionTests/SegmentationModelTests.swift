@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 import Vision
 
@@ -33,7 +34,7 @@ private struct DrawnPyramid: PixelFeatureSource {
     private let categories: [DefectCategory] = ["pit", "spot"]
 
     /// A grey surface with noise, a dark pit and a bright spot.
-    private func part(_ generator: inout SeededGenerator, isMarked: Bool = true) -> (Canvas, [MarkedDefect]) {
+    private func part(_ generator: inout SplitMix64, isMarked: Bool = true) -> (Canvas, [MarkedDefect]) {
         var canvas = Canvas(256, 128, 110)
         for index in canvas.pixels.indices { canvas.pixels[index] = UInt8.random(in: 95...125, using: &generator) }
         guard isMarked else { return (canvas, []) }
@@ -54,7 +55,7 @@ private struct DrawnPyramid: PixelFeatureSource {
     }
 
     private func pictures(_ count: Int, seed: UInt64) throws -> [MarkedPicture] {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         return try (0..<count).map { index in
             let (canvas, marks) = part(&generator)
             let mask = DefectMask(marks, width: canvas.width, height: canvas.height, categories: categories)
@@ -72,7 +73,7 @@ private struct DrawnPyramid: PixelFeatureSource {
         let model = try model(pictures(6, seed: 1))
         #expect((0.3..<1).contains(model.limit))
         let judge = try LearnedTool(model, features: features).judge(nowUs: { 0 })
-        var generator = SeededGenerator(seed: 2)
+        var generator = SplitMix64(seed: 2)
         var score = MarkScore(marked: categories, found: judge.recipe.categories)
         for _ in 0..<4 {
             let (canvas, marks) = part(&generator)
@@ -101,7 +102,7 @@ private struct DrawnPyramid: PixelFeatureSource {
         #expect(try model(pictures.reversed()).encoded() != first.encoded())
         let read = try SegmentationModel.decode(first.encoded(), name: "m")
         #expect(read == first)
-        var generator = SeededGenerator(seed: 4)
+        var generator = SplitMix64(seed: 4)
         let picture = try part(&generator).0.picture
         var timer = StepTimer.still
         let result = try read.measure(picture, features: features, timer: &timer)
@@ -120,7 +121,7 @@ private struct DrawnPyramid: PixelFeatureSource {
 
     @Test func damagedModelFilesAreRefused() throws {
         let bytes = try model(pictures(3, seed: 6)).encoded()
-        var generator = SeededGenerator(seed: 7)
+        var generator = SplitMix64(seed: 7)
         for _ in 0..<60 {
             var damaged = bytes
             if Bool.random(using: &generator) {
@@ -172,7 +173,7 @@ private struct DrawnPyramid: PixelFeatureSource {
     }
 
     @Test(arguments: 0..<20) func layersAtTheirOwnResolutionGiveTheSameChances(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         func numbers(_ count: Int) -> [Float] { (0..<count).map { _ in Float.random(in: -1...1, using: &generator) } }
         let (columns, rows) = (Int.random(in: 1...4, using: &generator), Int.random(in: 1...4, using: &generator))
         let layers = [4, 4, 2, 1].map { factor in

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -12,7 +13,7 @@ import Vision
         var plane: BitPlane { BitPlane(bits, width: width, height: height) }
 
         /// Conductors anywhere.
-        init(_ width: Int, _ height: Int, _ generator: inout SeededGenerator) {
+        init(_ width: Int, _ height: Int, _ generator: inout SplitMix64) {
             (self.width, self.height) = (width, height)
             bits = [UInt8](repeating: 0, count: width * height)
             for _ in 0..<max(4, width * height / 400) {
@@ -30,7 +31,7 @@ import Vision
         }
 
         /// Moved and stretched, with single pixels flipped.
-        func changed(by whole: Shift, stretch: Double, flips: Int, _ generator: inout SeededGenerator) -> Board {
+        func changed(by whole: Shift, stretch: Double, flips: Int, _ generator: inout SplitMix64) -> Board {
             var out = self
             for y in 0..<height {
                 let fromY = y - whole.dy + Int((Double(y - height / 2) * stretch).rounded())
@@ -121,7 +122,7 @@ import Vision
     }
 
     @Test(arguments: 0..<40) func everyTileHasItsShift_M20(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         let sizes = seed % 4 == 0 ? 1...40 : 100...330
         let (width, height) = (Int.random(in: sizes, using: &generator), Int.random(in: sizes, using: &generator))
         let golden = Board(width, height, &generator)

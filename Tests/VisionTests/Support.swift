@@ -1,20 +1,6 @@
 import Foundation
+import SeededRandom
 import Vision
-
-/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers from the same seed everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 /// A grey picture to draw on.
 struct Canvas {
@@ -61,7 +47,7 @@ func board() -> Canvas {
     return canvas
 }
 
-func randomPicture(_ generator: inout SeededGenerator, channels: Int) throws -> Picture {
+func randomPicture(_ generator: inout SplitMix64, channels: Int) throws -> Picture {
     let width = Int.random(in: 1...40, using: &generator)
     let height = Int.random(in: 1...40, using: &generator)
     let pixels = (0..<width * height * channels).map { _ in UInt8.random(in: 0...255, using: &generator) }

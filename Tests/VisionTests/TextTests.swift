@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import Vision
 
@@ -128,7 +129,7 @@ enum DotMatrix {
     /// M20: the same picture gives the same result, whatever was read before.
     @Test func sameTextInAnyOrderM20() throws {
         let tool = try tool()
-        var generator = SeededGenerator(seed: 20)
+        var generator = SplitMix64(seed: 20)
         let texts = ["L1", "EXP 2027-03", "LOT 88-99-00", "07/2031"]
         let pictures = try texts.map { try DotMatrix.strokes($0, ink: 120, ground: 150) }
         let first = try pictures.map { try Neural.inspect(tool, $0) }

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Vision
 
 /// Pictures that both programs work on: a board of conductors in noise, a part of it that is moved and damaged, and one
@@ -80,12 +81,11 @@ struct VisionBenchInput {
                 for column in max(0, x)..<max(0, x, min(width, x + w)) { pixels[row * width + column] = level }
             }
         }
-        var state: UInt64 = 7
-        func random(_ limit: Int) -> Int { Int(mixed(&state) % UInt64(limit)) }
+        var random = SplitMix64(seed: 7)
         for _ in 0..<width * height / 3_000 {
-            let (x, y, length) = (random(width), random(height), 20 + random(120))
-            let breadth = 4 + random(8)
-            if random(2) == 0 { fill(x, y, length, breadth, 210) } else { fill(x, y, breadth, length, 210) }
+            let (x, y, length) = (random.below(width), random.below(height), 20 + random.below(120))
+            let breadth = 4 + random.below(8)
+            if random.once(in: 2) { fill(x, y, length, breadth, 210) } else { fill(x, y, breadth, length, 210) }
             fill(x - 5, y - 5, 14, 14, 190)
             fill(x, y, 4, 4, 40)
         }
@@ -93,22 +93,13 @@ struct VisionBenchInput {
     }
 
     private static func noisy(_ levels: [UInt8], _ width: Int, _ height: Int, seed: UInt64) throws -> Picture {
-        var state = seed
+        var random = SplitMix64(seed: seed)
         let pixels = levels.map { level in
             // The mean of four even numbers is near enough to normal: standard deviation 4.
-            let bits = mixed(&state)
+            let bits = random.next()
             let sum = (0..<4).reduce(0) { $0 + Int(bits >> (8 * UInt64($1)) & 255) }
             return UInt8(clamping: Int(level) + (sum - 510) * 4 / 148)
         }
         return try Picture(width: width, height: height, channels: 1, pixels: pixels)
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014).
-    private static func mixed(_ state: inout UInt64) -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,6 +1,7 @@
 import EventLog
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 
 /// mes-bridge or erp-bridge: adopts the peer's messages, keeps intents, carries them out.

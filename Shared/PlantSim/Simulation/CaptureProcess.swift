@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 
 /// camera-ingest for the stations of one line: `CaptureLoop` and `EvidenceKeeper`.

@@ -1,6 +1,7 @@
 import EventLog
 import PlantEvents
 import ReadModel
+import SeededRandom
 import SwiftProtobuf
 
 /// Compares the log, the books and the model with the plant. Nothing here calls a core: what must follow from what is
@@ -207,7 +208,7 @@ struct Checks {
             let all = places.flatMap { world.log.read($0, from: 0, max: chunk) }
             return (model, try model.apply(all, nowUs: world.trueUs))
         }
-        var random = SimRandom(seed: world.seed)
+        var random = SplitMix64(seed: world.seed)
         var next: [TopicPartition: Int64] = [:]
         var open = places
         var last = try model.apply([], nowUs: world.trueUs)

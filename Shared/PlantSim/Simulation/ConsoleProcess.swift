@@ -1,5 +1,6 @@
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 
 /// console: people who submit, test, approve, release and retire recipes while the line runs, well and badly.
@@ -87,7 +88,7 @@ final class ConsoleProcess: SimProcess {
     }
 
     private func submission(_ recipe: String, _ sha256: String) -> RecipeSubmitted {
-        let dice = SimRandom.hash(sha256, world.seed)
+        let dice = SplitMix64.hash(sha256, world.seed)
         return .with {
             $0.recipeID = recipe
             $0.recipeSha256 = sha256
@@ -101,9 +102,9 @@ final class ConsoleProcess: SimProcess {
     private func tested(_ sha256: String) -> RecipeTested {
         .with {
             $0.recipeSha256 = sha256
-            $0.setSha256 = SimRandom.digest("set", world.seed)
+            $0.setSha256 = SplitMix64.digest("set", world.seed)
             $0.pictures = 100
-            $0.reportSha256 = SimRandom.digest("report", UInt64(world.requests))
+            $0.reportSha256 = SplitMix64.digest("report", UInt64(world.requests))
             $0.challengePieces = 2
             $0.challengesMissed = world.random.once(in: 6) ? 1 : 0
         }

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// What can go wrong in the simulated plant. Each seed has a subset of its own (swarm testing: Groce et al., ISSTA 2012).
 package enum Fault: String, CaseIterable, Sendable, Codable {
     /// A process dies between two of its steps: before an append, after it, within a call.
@@ -62,7 +64,7 @@ struct FaultPlan {
     var struck = [Int](repeating: 0, count: Fault.allCases.count)
     var isOver = false
 
-    init(seed: UInt64, _ random: inout SimRandom) {
+    init(seed: UInt64, _ random: inout SplitMix64) {
         var enabled: Set<Fault> = []
         // Few seeds have none or all; the others have some, so that one fault does not hide behind another.
         let share = random.pick([0, 2, 3, 3, 4, 4, 5, 6, 8, 10])
@@ -70,7 +72,7 @@ struct FaultPlan {
             enabled.insert(fault)
         }
         for fault in Fault.drawnApart
-        where SimRandom.hash(fault.rawValue, seed &+ Fault.apartSalt).isMultiple(of: 3) { enabled.insert(fault) }
+        where SplitMix64.hash(fault.rawValue, seed &+ Fault.apartSalt).isMultiple(of: 3) { enabled.insert(fault) }
         // Damage takes information away for good, so it comes alone with what does not: its checks are others.
         if !random.once(in: 8) { enabled.remove(.damage) }
         self.enabled = enabled
@@ -79,7 +81,7 @@ struct FaultPlan {
     func has(_ fault: Fault) -> Bool { enabled.contains(fault) }
 
     /// Whether `fault` strikes now, which it does once in `count` times.
-    mutating func strikes(_ fault: Fault, in count: Int, _ random: inout SimRandom) -> Bool {
+    mutating func strikes(_ fault: Fault, in count: Int, _ random: inout SplitMix64) -> Bool {
         guard !isOver, enabled.contains(fault), random.once(in: count) else { return false }
         note(fault)
         return true

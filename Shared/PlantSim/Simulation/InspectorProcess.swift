@@ -1,6 +1,7 @@
 import EventLog
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 
 /// inspector for the stations of one line: `InspectionLoop` with a synthetic judge.

@@ -1,6 +1,7 @@
 import EventLog
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 
 /// One decider on its partition: what `DeciderHost` does, a step at a time.

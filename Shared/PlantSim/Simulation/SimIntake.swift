@@ -1,6 +1,7 @@
 import EventLog
 import Foundation
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 
 /// Reads a service's inputs as `Intake` does: what counts is handed on, what cannot be read is parked first.

@@ -1,4 +1,5 @@
 import EventLog
+import SeededRandom
 
 /// The simulated log: one for all hosts, as a broker is. Acknowledged records stay; what a failed append leaves behind is
 /// what the contract of `EventLog` allows and no more.
@@ -34,7 +35,7 @@ struct SimLog {
                 StoredRecord(place: place, offset: offset, appendedAtUs: nowUs, record: record)
             )
             for byte in record.value { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            hash = SimRandom.mixed(hash ^ UInt64(offset))
+            hash = SplitMix64.mixed(hash ^ UInt64(offset))
         }
         return first
     }

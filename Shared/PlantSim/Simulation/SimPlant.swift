@@ -1,6 +1,7 @@
 import EventLog
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 
 /// The plant as it is, whatever anyone writes down about it: lines, orders, recipes and the parts that pass.
@@ -67,7 +68,7 @@ struct SimPlant {
         }
     }
 
-    init(seed: UInt64, hours: Double, faults: FaultPlan, _ random: inout SimRandom) {
+    init(seed: UInt64, hours: Double, faults: FaultPlan, _ random: inout SplitMix64) {
         self.seed = seed
         losesFrames = faults.has(.frameLost)
         repeatsFrames = faults.has(.frameRepeated)
@@ -91,7 +92,7 @@ struct SimPlant {
                 let sha256: String =
                     switch pin {
                     case 0: Self.sha256(of: recipe.isEmpty ? Self.defaultRecipe : recipe)
-                    case 1 where random.once(in: 6): SimRandom.digest("another content", seed)
+                    case 1 where random.once(in: 6): SplitMix64.digest("another content", seed)
                     default: ""
                     }
                 orders.append(
@@ -112,7 +113,7 @@ struct SimPlant {
     }
 
     static func sha256(of recipe: String, revision: Int = 1) -> String {
-        SimRandom.digest("recipe/" + recipe, UInt64(revision))
+        SplitMix64.digest("recipe/" + recipe, UInt64(revision))
     }
 
     func stations(of partition: Int32) -> [Station] { stations.filter { $0.partition == partition } }
@@ -124,16 +125,16 @@ struct SimPlant {
 
     func item(_ station: String, _ index: UInt64) -> Item {
         let name = "\(station)#\(index)"
-        let dice = SimRandom.hash(name, seed)
+        let dice = SplitMix64.hash(name, seed)
         if losesFrames, dice % 8 == 0 { return Item(pixels: nil, name: name) }
         let same = repeatsFrames && dice % 9 == 0 && index > 0
-        return Item(pixels: SimRandom.digest("\(station)#\(same ? index - 1 : index)", seed), name: name)
+        return Item(pixels: SplitMix64.digest("\(station)#\(same ? index - 1 : index)", seed), name: name)
     }
 
     // MARK: Recipes
 
     static func plan(of sha256: String) -> ReactionPlan {
-        let dice = SimRandom.hash(sha256, 7)
+        let dice = SplitMix64.hash(sha256, 7)
         return .with {
             $0.holdOnCategories = dice % 2 == 0 ? ["short"] : []
             $0.holdAfterFailures = UInt32(dice >> 8 & 1) * 2
@@ -146,7 +147,7 @@ struct SimPlant {
 
     /// What the recipe's tools say of a picture: anyone can work it out again.
     static func judgement(of pixels: String, by sha256: String) -> InspectionCore.Judgement {
-        let dice = SimRandom.hash(pixels + sha256, 3)
+        let dice = SplitMix64.hash(pixels + sha256, 3)
         let verdict: Verdict = dice % 10 < 6 ? .pass : dice % 10 < 9 ? .fail : .uncertain
         let category = Self.categories[Int(dice >> 8 % 3)]
         return InspectionCore.Judgement(

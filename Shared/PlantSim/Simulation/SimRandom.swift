@@ -1,34 +1,7 @@
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014): one seed, one course.
-struct SimRandom: RandomNumberGenerator {
-    private(set) var state: UInt64
+import SeededRandom
 
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        return Self.mixed(state)
-    }
-
-    /// A number from 0 to `bound` - 1.
-    mutating func below(_ bound: Int) -> Int {
-        precondition(bound > 0, "nothing is below \(bound)")
-        return Int(next().multipliedFullWidth(by: UInt64(bound)).high)
-    }
-
+extension SplitMix64 {
     mutating func below(us bound: Int64) -> Int64 { Int64(below(Int(bound))) }
-
-    mutating func once(in count: Int) -> Bool { below(count) == 0 }
-
-    mutating func pick<Element>(_ elements: [Element]) -> Element { elements[below(elements.count)] }
-
-    static func mixed(_ value: UInt64) -> UInt64 {
-        var z = value
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
 
     /// A number that depends on `text` and `salt` alone.
     static func hash(_ text: String, _ salt: UInt64) -> UInt64 {

@@ -2,6 +2,7 @@ import EventLog
 import PlantCore
 import PlantEvents
 import ReadModel
+import SeededRandom
 import SwiftProtobuf
 
 /// What came of one seed.

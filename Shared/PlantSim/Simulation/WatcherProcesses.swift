@@ -2,6 +2,7 @@ import EventLog
 import PlantCore
 import PlantEvents
 import ReadModel
+import SeededRandom
 import SwiftProtobuf
 
 /// alerting: `AlarmWatch` with its store on the host's disk.

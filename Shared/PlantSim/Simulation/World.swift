@@ -1,6 +1,7 @@
 import EventLog
 import PlantCore
 import PlantEvents
+import SeededRandom
 import SwiftProtobuf
 
 /// Everything outside the simulated processes: time, log, disks, network, peers, truth; and the list of what goes wrong.
@@ -10,7 +11,7 @@ final class World {
     let seed: UInt64
     let mutation: Mutation?
     let plant: SimPlant
-    var random: SimRandom
+    var random: SplitMix64
     var faults: FaultPlan
     /// Simulated time that nobody sets, microseconds.
     private(set) var elapsedUs: Int64 = 0
@@ -55,8 +56,8 @@ final class World {
         self.seed = seed
         self.mutation = mutation
         self.isTracing = isTracing
-        hash = SimRandom.mixed(seed)
-        random = SimRandom(seed: SimRandom.mixed(seed))
+        hash = SplitMix64.mixed(seed)
+        random = SplitMix64(seed: SplitMix64.mixed(seed))
         faults = FaultPlan(seed: seed, &random)
         plant = SimPlant(seed: seed, hours: hours, faults: faults, &random)
         log = SimLog(plant.places)
@@ -83,7 +84,7 @@ final class World {
     func advance() {
         steps += 1
         elapsedUs += 1_000 + random.below(us: 80_000)
-        hash = SimRandom.mixed(hash ^ random.state ^ log.hash)
+        hash = SplitMix64.mixed(hash ^ random.state ^ log.hash)
         if faults.strikes(.clockStep, in: 400, &random) {
             let host = random.below(Self.hosts)
             skewUs[host] = random.below(us: 600_000_000) - 300_000_000

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// The artwork of one board: copper and drilled holes, laid out on a routing grid and joined by traces at 0, 45 and 90
 /// degrees. The same seed gives the same board.
 struct BoardLayout: Sendable {
@@ -19,7 +21,7 @@ struct BoardLayout: Sendable {
         let cells = side / Int(Self.pitch)
         grid = RoutingGrid(side: cells)
         origin = (Float(side) - Float(cells - 1) * Self.pitch) / 2
-        var random = SceneRandom(seed: seed, stream: 0xB0A2D)
+        var random = SplitMix64(seed: seed, stream: 0xB0A2D)
         placeFiducials()
         placePour(&random)
         placeParts(&random)
@@ -40,7 +42,7 @@ struct BoardLayout: Sendable {
     }
 
     /// A ground area in one corner with a mounting hole.
-    private mutating func placePour(_ random: inout SceneRandom) {
+    private mutating func placePour(_ random: inout SplitMix64) {
         let width = 4 + Int(random.next() % 3)
         let height = 3 + Int(random.next() % 3)
         let corner = Cell(column: grid.side - 1 - width, row: 1)
@@ -63,7 +65,7 @@ struct BoardLayout: Sendable {
         terminals.append(Cell(column: corner.column, row: corner.row + height - 1))
     }
 
-    private mutating func placeParts(_ random: inout SceneRandom) {
+    private mutating func placeParts(_ random: inout SplitMix64) {
         let wanted = max(4, grid.side * grid.side / 42)
         for _ in 0..<wanted * 6 where terminals.count < wanted * 4 {
             let at = Cell(
@@ -80,7 +82,7 @@ struct BoardLayout: Sendable {
     }
 
     /// Two rows of long pads under a small-outline package.
-    private mutating func placeGullWing(_ at: Cell, pins: Int, _ random: inout SceneRandom) {
+    private mutating func placeGullWing(_ at: Cell, pins: Int, _ random: inout SplitMix64) {
         let span = 4
         let upright = random.chance(0.5)
         func cell(_ pin: Int, _ side: Int) -> Cell {
@@ -134,7 +136,7 @@ struct BoardLayout: Sendable {
     }
 
     /// Joins terminals to others near them, or to a new via, as long as the router finds room.
-    private mutating func route(_ random: inout SceneRandom) {
+    private mutating func route(_ random: inout SplitMix64) {
         let starts = terminals.shuffled(using: &random)
         for start in starts {
             let reach = 4 + Int(random.next() % 14)

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// Invents defects where they would really happen on a board: along traces, at copper edges, in gaps and on copper.
 struct DefectMaker {
     /// What to do to the copper.
@@ -15,7 +17,7 @@ struct DefectMaker {
     let margin: Float
 
     /// A plan of the wished category; nil where chance found no fitting place.
-    func plan(_ category: TrueDefect.Category, _ random: inout SceneRandom) -> Plan? {
+    func plan(_ category: TrueDefect.Category, _ random: inout SplitMix64) -> Plan? {
         // One in twelve is at the limit of what a picture can show: an honest escape may come of it.
         let hard = random.chance(1.0 / 12)
         let size = hard ? random.uniform(0...0.05) : random.uniform(0.25...1)
@@ -29,7 +31,7 @@ struct DefectMaker {
         return nil
     }
 
-    private func shapes(_ category: TrueDefect.Category, size: Float, _ random: inout SceneRandom) -> [Shape]? {
+    private func shapes(_ category: TrueDefect.Category, size: Float, _ random: inout SplitMix64) -> [Shape]? {
         switch category {
         case .open: open(size, &random)
         case .short: short(size, &random)
@@ -41,7 +43,7 @@ struct DefectMaker {
     }
 
     /// A trace broken across its whole width.
-    private func open(_ size: Float, _ random: inout SceneRandom) -> [Shape]? {
+    private func open(_ size: Float, _ random: inout SplitMix64) -> [Shape]? {
         guard let trace = layout.traces.randomElement(using: &random) else { return nil }
         let line = trace.to - trace.from
         guard line.length > 26 else { return nil }
@@ -58,7 +60,7 @@ struct DefectMaker {
     }
 
     /// A bridge over the gap between two copper edges.
-    private func short(_ size: Float, _ random: inout SceneRandom) -> [Shape]? {
+    private func short(_ size: Float, _ random: inout SplitMix64) -> [Shape]? {
         guard let edge = edge(&random) else { return nil }
         for length in stride(from: Float(3), through: 19, by: 0.5) {
             let end = edge.point + edge.outward * length
@@ -73,7 +75,7 @@ struct DefectMaker {
     }
 
     /// Copper that sticks out of an edge and touches nothing else.
-    private func spur(_ size: Float, _ random: inout SceneRandom) -> [Shape]? {
+    private func spur(_ size: Float, _ random: inout SplitMix64) -> [Shape]? {
         guard let edge = edge(&random) else { return nil }
         let length = 2 + 5.5 * size
         let radius = 1.1 + 1.5 * size
@@ -86,7 +88,7 @@ struct DefectMaker {
     }
 
     /// A blob of copper in the open, or a hole in the middle of copper.
-    private func spot(inside: Bool, radius: Float, gap: Float, _ random: inout SceneRandom) -> [Shape]? {
+    private func spot(inside: Bool, radius: Float, gap: Float, _ random: inout SplitMix64) -> [Shape]? {
         let radius = inside ? min(radius, random.chance(0.5) ? 1.9 : radius) : radius
         let point = anywhere(&random)
         let clear = surface.distance(at: point) * (inside ? -1 : 1)
@@ -95,7 +97,7 @@ struct DefectMaker {
     }
 
     /// A round thing of nature: discs that overlap.
-    private func blob(at center: Point, radius: Float, _ random: inout SceneRandom) -> [Shape] {
+    private func blob(at center: Point, radius: Float, _ random: inout SplitMix64) -> [Shape] {
         (0..<3).map { _ in
             let offset = Point(x: random.uniform(-0.35...0.35), y: random.uniform(-0.35...0.35)) * radius
             return .disc(center: center + offset, radius: radius * random.uniform(0.7...0.95))
@@ -103,7 +105,7 @@ struct DefectMaker {
     }
 
     /// A point on a copper edge, and the way out of the copper.
-    private func edge(_ random: inout SceneRandom) -> (point: Point, outward: Point)? {
+    private func edge(_ random: inout SplitMix64) -> (point: Point, outward: Point)? {
         let point = anywhere(&random)
         let distance = surface.distance(at: point)
         guard abs(distance) < 6, let outward = surface.outward(at: point) else { return nil }
@@ -115,7 +117,7 @@ struct DefectMaker {
         return layout.holes.contains { $0.distance(to: ahead) < 2 } ? nil : (onEdge, outward)
     }
 
-    private func anywhere(_ random: inout SceneRandom) -> Point {
+    private func anywhere(_ random: inout SplitMix64) -> Point {
         let range = margin...Float(surface.side) - 1 - margin
         return Point(x: random.uniform(range), y: random.uniform(range))
     }

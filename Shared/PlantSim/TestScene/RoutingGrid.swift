@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// A cell of the routing grid.
 struct Cell: Hashable, Sendable {
     var column: Int
@@ -54,7 +56,7 @@ struct RoutingGrid: Sendable {
         }
     }
 
-    func freeCell(near start: Cell, within reach: Int, using random: inout SceneRandom) -> Cell? {
+    func freeCell(near start: Cell, within reach: Int, using random: inout SplitMix64) -> Cell? {
         start.around(reach)
             .filter { $0.steps(to: start) > 2 && isFree(from: $0.moved(-1, -1), to: $0.moved(1, 1)) }
             .randomElement(using: &random)

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// The way from the board's surface to the grey levels of one picture: shift, blur, light, contrast and sensor noise.
 struct SceneCamera: Sendable {
     /// How one picture was taken.
@@ -13,7 +15,7 @@ struct SceneCamera: Sendable {
         /// Standard deviation of the sensor noise, grey levels; 0 for none.
         var noise: Float = 0
 
-        static func random(_ random: inout SceneRandom) -> Self {
+        static func random(_ random: inout SplitMix64) -> Self {
             let reach = SceneCamera.maximumShift
             return Self(
                 shift: Point(x: random.uniform(-reach...reach), y: random.uniform(-reach...reach)),
@@ -45,7 +47,7 @@ struct SceneCamera: Sendable {
 
     /// Takes the picture. `surface` has `side + 2 * border` pixels a row. Fixed point throughout, so that every machine
     /// takes the same picture: 7 fractional bits in the taps and between the passes.
-    func take(_ surface: [UInt8], _ shot: Shot, _ random: inout SceneRandom) -> [UInt8] {
+    func take(_ surface: [UInt8], _ shot: Shot, _ random: inout SplitMix64) -> [UInt8] {
         let wide = side + 2 * Self.border
         precondition(surface.count == wide * wide, "a surface of \(surface.count) pixels; expected \(wide * wide)")
         let (left, across) = Self.taps(shift: shot.shift.x, blur: shot.blur)

@@ -1,32 +1,14 @@
-/// SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014): small, seeded, the same on
-/// every machine. Not for secrets.
-struct SceneRandom: RandomNumberGenerator {
-    private var state: UInt64
+import SeededRandom
 
+extension SplitMix64 {
     /// Each (seed, stream) pair is a sequence of its own.
     init(seed: UInt64, stream: UInt64) {
-        state = Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15) ^ Self.mix(stream &* 0xD1B5_4A32_D192_ED03 &+ 1)
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        return Self.mix(state)
+        self.init(seed: Self.mixed(seed &+ 0x9E37_79B9_7F4A_7C15) ^ Self.mixed(stream &* 0xD1B5_4A32_D192_ED03 &+ 1))
     }
 
     /// Uniform in `range`, in steps of 2^-24 of its length.
     mutating func uniform(_ range: ClosedRange<Float>) -> Float {
         range.lowerBound + Float(next() >> 40) * 0x1p-24 * (range.upperBound - range.lowerBound)
-    }
-
-    mutating func chance(_ probability: Double) -> Bool {
-        Double(next() >> 11) * 0x1p-53 < probability
-    }
-
-    static func mix(_ value: UInt64) -> UInt64 {
-        var z = value
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 
@@ -34,7 +16,7 @@ struct SceneRandom: RandomNumberGenerator {
 struct NoiseLanes {
     private var lanes: SIMD8<UInt32>
 
-    init(from random: inout SceneRandom) {
+    init(from random: inout SplitMix64) {
         lanes = SIMD8(repeating: 1)
         for lane in 0..<8 { lanes[lane] = UInt32(truncatingIfNeeded: random.next()) | 1 }
     }
@@ -85,6 +67,6 @@ struct ValueNoise {
     private func lattice(_ i: Int, _ j: Int) -> Float {
         let column = UInt64(truncatingIfNeeded: i) &* 0x9E37_79B9_7F4A_7C15
         let row = UInt64(truncatingIfNeeded: j) &* 0xC2B2_AE3D_27D4_EB4F
-        return Float(SceneRandom.mix(column ^ row ^ seed) >> 40) * 0x1p-23 - 1
+        return Float(SplitMix64.mixed(column ^ row ^ seed) >> 40) * 0x1p-23 - 1
     }
 }

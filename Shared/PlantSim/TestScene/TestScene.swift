@@ -1,3 +1,5 @@
+import SeededRandom
+
 package import Vision
 
 /// A defect that is really there.
@@ -72,15 +74,15 @@ package struct TestScene: Sendable {
 
     /// The golden board: no defect, no shift, no noise.
     package func template() -> Picture {
-        var unused = SceneRandom(seed: seed, stream: 0)
+        var unused = SplitMix64(seed: seed, stream: 0)
         return picture(camera.take(surface.grey, SceneCamera.Shot(), &unused))
     }
 
     /// The part with this number, from 0, as it comes off the line.
     package func part(_ index: Int) -> ScenePart {
-        var random = SceneRandom(seed: seed ^ Self.stream, stream: UInt64(truncatingIfNeeded: index))
+        var random = SplitMix64(seed: seed ^ Self.stream, stream: UInt64(truncatingIfNeeded: index))
         let shot = SceneCamera.Shot.random(&random)
-        var noise = SceneRandom(seed: random.next(), stream: 1)
+        var noise = SplitMix64(seed: random.next(), stream: 1)
         var grey = surface.grey
         let truth = random.chance(defectRate) ? spoil(&grey, shot, &random) : []
         return ScenePart(picture: picture(camera.take(grey, shot, &noise)), truth: truth)
@@ -88,9 +90,9 @@ package struct TestScene: Sendable {
 
     /// The same part in the same shot, noise included, as it would be without its defects.
     package func flawless(_ index: Int) -> Picture {
-        var random = SceneRandom(seed: seed ^ Self.stream, stream: UInt64(truncatingIfNeeded: index))
+        var random = SplitMix64(seed: seed ^ Self.stream, stream: UInt64(truncatingIfNeeded: index))
         let shot = SceneCamera.Shot.random(&random)
-        var noise = SceneRandom(seed: random.next(), stream: 1)
+        var noise = SplitMix64(seed: random.next(), stream: 1)
         return picture(camera.take(surface.grey, shot, &noise))
     }
 
@@ -103,7 +105,7 @@ package struct TestScene: Sendable {
     }
 
     /// Puts one to three defects that keep clear of each other into `grey`.
-    private func spoil(_ grey: inout [UInt8], _ shot: SceneCamera.Shot, _ random: inout SceneRandom) -> [TrueDefect] {
+    private func spoil(_ grey: inout [UInt8], _ shot: SceneCamera.Shot, _ random: inout SplitMix64) -> [TrueDefect] {
         let draw = random.next() % 100
         let wanted = draw < 70 ? 1 : draw < 92 ? 2 : 3
         let margin = Float(SceneCamera.border) + SceneCamera.maximumShift + 8

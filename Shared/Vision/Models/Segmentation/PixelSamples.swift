@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// Where a picture's defects are: for each pixel, row by row, 0 for none, else the number of its category, from 1.
 package struct DefectMask: Equatable, Sendable {
     /// Most categories that can be told apart.
@@ -65,7 +67,7 @@ struct PixelSamples: Sendable {
         let cover = Self.cover(mask, pyramid.columns, pyramid.rows, categories)
         let cells = 0..<pyramid.columns * pyramid.rows
         func isMarked(_ cell: Int) -> Bool { (0..<categories).contains { cover[cell * categories + $0] > 0 } }
-        var random = SplitMix64(state: seed)
+        var random = SplitMix64(seed: seed)
         let share = max(1, Self.budget / pictures)
         let marked = random.drawn(min(Self.maxMarked, share), of: cells.filter(isMarked))
         let other = random.drawn(min(Self.maxOther, share), of: cells.filter { !isMarked($0) })
@@ -105,23 +107,7 @@ struct PixelSamples: Sendable {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood, 2014): the same numbers from the same state everywhere.
-struct SplitMix64 {
-    private var state: UInt64
-
-    init(state: UInt64) { self.state = state }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    /// Below `bound`; the bias of at most `bound` / 2^64 does not matter here.
-    mutating func below(_ bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
-
+extension SplitMix64 {
     /// From -1 to 1.
     mutating func uniform() -> Float { Float(next() >> 40) / Float(1 << 23) - 1 }
 

@@ -1,4 +1,5 @@
 import Glibc
+import SeededRandom
 
 /// Learns a pixel classifier: cross entropy, small batches in an order by lot, Adam with decoupled weight decay and a
 /// rate that falls as a cosine (Loshchilov and Hutter, 2019). One thread, a fixed seed: the same samples in the same
@@ -21,7 +22,7 @@ struct PixelTraining {
     /// Mean and one over the spread of each feature.
     private var means: [Float]
     private var scales: [Float]
-    private var random = SplitMix64(state: seed)
+    private var random = SplitMix64(seed: seed)
 
     private var first: Parameters
     private var firstBias: Parameters
