@@ -23,9 +23,11 @@ typedef struct {
     F(const char *, arv_get_device_serial_nbr, (unsigned)) \
     F(const char *, arv_get_device_vendor, (unsigned)) \
     F(const char *, arv_get_device_address, (unsigned)) \
+    F(uint32_t, arv_device_error_quark, (void)) \
     F(void *, arv_camera_new, (const char *, GError **)) \
     F(void *, arv_camera_get_device, (void *)) \
     F(int, arv_camera_is_gv_device, (void *)) \
+    F(int, arv_gv_device_is_controller, (void *)) \
     F(void *, arv_camera_create_stream, (void *, void *, void *, GError **)) \
     F(unsigned, arv_camera_get_payload, (void *, GError **)) \
     F(void, arv_camera_start_acquisition, (void *, GError **)) \
@@ -43,7 +45,8 @@ typedef struct {
     F(void, arv_camera_gv_set_packet_size, (void *, int, GError **)) \
     F(unsigned, arv_camera_gv_auto_packet_size, (void *, GError **)) \
     F(void, arv_camera_gv_set_stream_options, (void *, int)) \
-    F(void, arv_camera_set_chunks, (void *, const char *, GError **)) \
+    F(void, arv_camera_set_chunk_mode, (void *, int, GError **)) \
+    F(void, arv_camera_set_chunk_state, (void *, const char *, int, GError **)) \
     F(void *, arv_camera_create_chunk_parser, (void *)) \
     F(int64_t, arv_chunk_parser_get_integer_value, (void *, void *, const char *, GError **)) \
     F(int, arv_device_is_feature_available, (void *, const char *, GError **)) \
@@ -56,6 +59,7 @@ typedef struct {
     F(void, arv_device_set_boolean_feature_value, (void *, const char *, int, GError **)) \
     F(void *, arv_buffer_new_allocate, (size_t)) \
     F(int, arv_buffer_get_status, (void *)) \
+    F(int, arv_buffer_has_chunks, (void *)) \
     F(int, arv_buffer_get_payload_type, (void *)) \
     F(uint64_t, arv_buffer_get_timestamp, (void *)) \
     F(uint64_t, arv_buffer_get_system_timestamp, (void *)) \
@@ -64,7 +68,6 @@ typedef struct {
     F(void, arv_buffer_set_system_timestamp, (void *, uint64_t)) \
     F(void, arv_buffer_set_frame_id, (void *, uint64_t)) \
     F(const void *, arv_buffer_get_data, (void *, size_t *)) \
-    F(unsigned, arv_buffer_get_n_parts, (void *)) \
     F(const void *, arv_buffer_get_image_data, (void *, size_t *)) \
     F(uint32_t, arv_buffer_get_image_pixel_format, (void *)) \
     F(int, arv_buffer_get_image_width, (void *)) \
@@ -93,6 +96,7 @@ struct CAravisCamera {
     void *device;
     void *stream;
     void *chunks;
+    unsigned payload;
     bool is_gige;
     atomic_bool lost;
 };
@@ -122,7 +126,7 @@ bool caravis_load(CAravisError *error) {
 // Whether the call went well; takes over the error.
 static bool succeeded(GError *failure, CAravisError *error) {
     if (!failure) return true;
-    error->code = failure->code;
+    error->code = failure->domain == arv.arv_device_error_quark() ? failure->code : -1;
     snprintf(error->text, sizeof error->text, "%s", failure->message);
     arv.g_error_free(failure);
     return false;
@@ -181,6 +185,10 @@ CAravisCamera *caravis_open(const char *name, CAravisError *error) {
     camera->is_gige = arv.arv_camera_is_gv_device(camera->camera);
     arv.g_signal_connect_data(camera->device, "control-lost", (void (*)(void))control_lost, camera, NULL, 0);
     return camera;
+}
+
+bool caravis_is_controller(CAravisCamera *camera) {
+    return !camera->is_gige || arv.arv_gv_device_is_controller(camera->device);
 }
 
 void caravis_close(CAravisCamera *camera, bool answers) {
@@ -293,16 +301,24 @@ bool caravis_set_packet_size(CAravisCamera *camera, int bytes, CAravisError *err
     return succeeded(failure, error);
 }
 
-bool caravis_set_chunks(CAravisCamera *camera, const char *list, CAravisError *error) {
+bool caravis_set_chunk(CAravisCamera *camera, const char *chunk, CAravisError *error) {
+    // Not arv_camera_set_chunks: it switches all others off, and some cameras refuse that for their image.
     GError *failure = NULL;
-    arv.arv_camera_set_chunks(camera->camera, list, &failure);
+    arv.arv_camera_set_chunk_mode(camera->camera, true, &failure);
     if (!succeeded(failure, error)) return false;
+    arv.arv_camera_set_chunk_state(camera->camera, chunk, true, &failure);
+    if (!succeeded(failure, error)) {
+        failure = NULL;
+        arv.arv_camera_set_chunk_mode(camera->camera, false, &failure);
+        drop(failure);
+        return false;
+    }
     if (!camera->chunks) camera->chunks = arv.arv_camera_create_chunk_parser(camera->camera);
     return camera->chunks != NULL;
 }
 
 bool caravis_chunk_integer(CAravisCamera *camera, void *buffer, const char *chunk, int64_t *value) {
-    if (!camera->chunks) return false;
+    if (!camera->chunks || !arv.arv_buffer_has_chunks(buffer)) return false;
     GError *failure = NULL;
     *value = arv.arv_chunk_parser_get_integer_value(camera->chunks, buffer, chunk, &failure);
     if (!failure) return true;
@@ -319,7 +335,7 @@ bool caravis_start(CAravisCamera *camera, unsigned buffers, CAravisError *error)
     GError *failure = NULL;
     // Aravis' packet socket takes whatever passes on any network until its filter is set, and makes frames of it.
     if (camera->is_gige) arv.arv_camera_gv_set_stream_options(camera->camera, NO_PACKET_SOCKET);
-    unsigned payload = arv.arv_camera_get_payload(camera->camera, &failure);
+    camera->payload = arv.arv_camera_get_payload(camera->camera, &failure);
     if (!succeeded(failure, error)) return false;
     camera->stream = arv.arv_camera_create_stream(camera->camera, NULL, NULL, &failure);
     if (!succeeded(failure, error)) return false;
@@ -329,11 +345,14 @@ bool caravis_start(CAravisCamera *camera, unsigned buffers, CAravisError *error)
         );
     }
     for (unsigned index = 0; index < buffers; index++) {
-        arv.arv_stream_push_buffer(camera->stream, arv.arv_buffer_new_allocate(payload));
+        arv.arv_stream_push_buffer(camera->stream, arv.arv_buffer_new_allocate(camera->payload));
     }
     arv.arv_camera_start_acquisition(camera->camera, &failure);
     return succeeded(failure, error);
 }
+
+// Of ArvBufferPayloadType: those with an image.
+enum { IMAGE = 1, EXTENDED_CHUNKS = 5, MULTIPART = 10 };
 
 bool caravis_pop(CAravisCamera *camera, uint64_t wait_us, CAravisFrame *frame) {
     void *buffer = arv.arv_stream_timeout_pop_buffer(camera->stream, wait_us);
@@ -346,9 +365,14 @@ bool caravis_pop(CAravisCamera *camera, uint64_t wait_us, CAravisFrame *frame) {
         .host_ns = arv.arv_buffer_get_system_timestamp(buffer),
         .payload_type = arv.arv_buffer_get_payload_type(buffer),
     };
+    // A camera without clock: Aravis gives the host's.
+    if (frame->device_ns == frame->host_ns) frame->device_ns = 0;
+    // Aravis hands a buffer back untouched for a packet that it cannot read; its status is then that of `caravis_push`.
+    bool is_untouched = frame->status == CARAVIS_STATUS_SUCCESS || frame->status == CARAVIS_STATUS_CLEARED;
+    if (is_untouched && frame->host_ns == 0) frame->status = CARAVIS_STATUS_NO_FRAME;
     // The calls about the image demand that there is one.
     if (frame->status != CARAVIS_STATUS_SUCCESS) return true;
-    if (arv.arv_buffer_get_n_parts(buffer) == 0) {
+    if (frame->payload_type != IMAGE && frame->payload_type != EXTENDED_CHUNKS && frame->payload_type != MULTIPART) {
         frame->data = arv.arv_buffer_get_data(buffer, &frame->size);
         return true;
     }
@@ -362,6 +386,11 @@ bool caravis_pop(CAravisCamera *camera, uint64_t wait_us, CAravisFrame *frame) {
 }
 
 void caravis_push(CAravisCamera *camera, void *buffer) {
+    // Nothing resets a status, and a failure must not be taken for the next frame's.
+    if (arv.arv_buffer_get_status(buffer) != CARAVIS_STATUS_SUCCESS) {
+        arv.g_object_unref(buffer);
+        buffer = arv.arv_buffer_new_allocate(camera->payload);
+    }
     // Aravis sets them from the leader packet alone: without one they would still be the last frame's.
     arv.arv_buffer_set_frame_id(buffer, 0);
     arv.arv_buffer_set_timestamp(buffer, 0);

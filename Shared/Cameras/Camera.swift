@@ -72,7 +72,7 @@ package struct Shot: Sendable {
     package let picture: Result<Picture, NoPicture>
     /// Name of the picture at its source: a file, a part of the scene, a frame of a clip or camera.
     package let sourceName: String
-    /// The device's own clock at exposure, microseconds in its own epoch; 0 where the device has no clock.
+    /// The device's own clock at exposure, microseconds in its own epoch; 0 where it is not known.
     package let deviceTimeUs: Int64
     /// The host's clock at exposure as nearly as the adapter knows it: the driver's stamp (V4L2), the first packet's
     /// arrival (GigE Vision), the time of asking (folder, scene, clip). Microseconds since 1970.
@@ -197,9 +197,9 @@ package struct CameraStatistics: Equatable, Sendable {
     package var damaged: UInt64 = 0
     /// Triggers without a frame, by the camera's own counter.
     package var skipped: UInt64 = 0
-    /// Packets asked for again (GigE Vision).
+    /// Packets that came when they were asked for again (GigE Vision).
     package var resentPackets: UInt64 = 0
-    /// Packets that never came (GigE Vision).
+    /// Packets from the first that never came to the end of its frame (GigE Vision, as Aravis counts).
     package var missingPackets: UInt64 = 0
     /// Times the camera was lost.
     package var losses: UInt64 = 0

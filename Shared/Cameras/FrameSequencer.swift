@@ -50,12 +50,37 @@ package struct FrameSequencer: Equatable {
     package mutating func begin() { last = nil }
 }
 
+/// Follows the ids that a stream gives its frames, beside the camera's own counter.
+package struct StreamCount {
+    private var sequencer: FrameSequencer
+    /// Frames without id since the last one with an id.
+    private var unnumbered: UInt64 = 0
+
+    package init(modulus: UInt64, lowest: UInt64) {
+        sequencer = FrameSequencer(modulus: modulus, lowest: lowest)
+    }
+
+    /// Frames left out just before this one; nil where that cannot be known.
+    package mutating func lost(before id: UInt64?) -> UInt64? {
+        guard let id else {
+            unnumbered += 1
+            return nil
+        }
+        defer { unnumbered = 0 }
+        switch sequencer.accept(id) {
+        case .next, .repeated: return 0
+        case .skipped(let left), .wrapped(let left): return left - min(left, unnumbered)
+        case .restarted: return nil
+        }
+    }
+}
+
 /// What a numbered frame comes to: gaps before it, then the frame itself, in order.
 package struct FrameOrder {
     private(set) var sequencer: FrameSequencer
-    /// Found and not yet told; at most three a frame.
+    /// Found and not yet told; at most four a frame.
     private var waiting: [Capture] = []
-    /// Told since the last frame with a number: the next number leaves theirs out.
+    /// Triggers told since the last frame with a number: the next number leaves theirs out.
     private var unnumbered: UInt64 = 0
 
     package init(modulus: UInt64, lowest: UInt64) {
@@ -74,36 +99,52 @@ package struct FrameOrder {
     mutating func tellFirst(_ capture: Capture) { waiting.insert(capture, at: 0) }
 
     /// Counts a frame that is no trigger.
-    mutating func see(_ shot: Shot) { _ = shot.frameNumber.map { sequencer.accept($0) } }
+    mutating func see(_ shot: Shot) {
+        guard let number = shot.frameNumber else { return unnumbered += 1 }
+        _ = sequencer.accept(number)
+        unnumbered = 0
+    }
 
     package mutating func next() -> Capture? { waiting.isEmpty ? nil : waiting.removeFirst() }
 
     /// Takes a frame: the gaps that its number tells, then itself. A frame without number is one trigger, and no gap.
-    package mutating func take(_ shot: Shot, _ counts: inout CameraStatistics) {
+    /// - Parameter lost: frames that the stream's own count left out just before this one; nil where it has none.
+    package mutating func take(_ shot: Shot, lost: UInt64? = nil, _ counts: inout CameraStatistics) {
         guard let number = shot.frameNumber else {
+            if let lost, lost > 0 {
+                skip(lost, "frame lost on its way: the stream left out \(lost)", &counts)
+                unnumbered += lost
+            }
             unnumbered += 1
             return waiting.append(.shot(shot))
         }
         defer { unnumbered = 0 }
-        let before = sequencer.last
+        let before = sequencer.last ?? 0
         switch sequencer.accept(number) {
         case .next: break
         case .repeated: return waiting.append(.repeated(shot))
-        case .skipped(let count): skip(count, before, number, &counts)
-        case .wrapped(let count):
-            waiting.append(.restarted(reason: "the camera's frame counter ran over, from \(before ?? 0) to \(number)"))
-            skip(count, before, number, &counts)
+        case .skipped(let left): skip(left, lost, "the camera's counter went from \(before) to \(number)", &counts)
+        case .wrapped(let left):
+            let jump = "the camera's frame counter ran over, from \(before) to \(number)"
+            waiting.append(.restarted(reason: jump))
+            skip(left, lost, jump, &counts)
         case .restarted(let from):
             waiting.append(.restarted(reason: "the camera's frame counter went from \(from) to \(number)"))
         }
         waiting.append(.shot(shot))
     }
 
-    private mutating func skip(_ left: UInt64, _ before: UInt64?, _ number: UInt64, _ counts: inout CameraStatistics) {
-        guard left > unnumbered else { return }
-        let count = left - unnumbered
+    /// What is missing of `left` numbers: lost on its way, or never sent where the stream's own count says so.
+    private mutating func skip(_ left: UInt64, _ lost: UInt64?, _ jump: String, _ counts: inout CameraStatistics) {
+        let missing = left - min(left, unnumbered)
+        let onWay = min(missing, lost ?? missing)
+        skip(onWay, "frame lost on its way: \(jump)", &counts)
+        skip(missing - onWay, "no frame for the trigger: \(jump), and its stream left none out", &counts)
+    }
+
+    private mutating func skip(_ count: UInt64, _ reason: String, _ counts: inout CameraStatistics) {
+        guard count > 0 else { return }
         counts.skipped += count
-        let reason = "frame lost on its way: the camera's counter went from \(before ?? 0) to \(number)"
         waiting.append(.skipped(count: count, reason: reason))
     }
 }

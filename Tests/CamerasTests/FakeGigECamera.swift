@@ -35,10 +35,13 @@ final class FakeGigECamera {
 
     deinit { kill() }
 
-    /// Kills it, without a word to its client.
+    /// Kills it, without a word to its client, and returns when its port is free.
     func kill() {
         guard process.isRunning else { return }
         input.fileHandleForWriting.write(Data([10]))
         process.waitUntilExit()
+        // The shell does not wait for it.
+        let endUs = CameraClock.system.monotonicUs() + 5_000_000
+        while !UDP.isFree(GigEProbe.port), CameraClock.system.monotonicUs() < endUs { sched_yield() }
     }
 }

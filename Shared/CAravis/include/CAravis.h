@@ -19,9 +19,17 @@ typedef struct {
     char text[CARAVIS_TEXT];
 } CAravisError;
 
-// ArvBufferStatus of Aravis 0.8.
+// ArvDeviceError of Aravis 0.8: the feature is of another kind; no answer in time.
 enum {
+    CARAVIS_ERROR_WRONG_FEATURE = 0,
+    CARAVIS_ERROR_TIMEOUT = 5,
+};
+
+// ArvBufferStatus of Aravis 0.8; NO_FRAME is our own: a packet that Aravis cannot read.
+enum {
+    CARAVIS_STATUS_NO_FRAME = -2,
     CARAVIS_STATUS_SUCCESS = 0,
+    CARAVIS_STATUS_CLEARED = 1,
     CARAVIS_STATUS_TIMEOUT = 2,
     CARAVIS_STATUS_MISSING_PACKETS = 3,
     CARAVIS_STATUS_WRONG_PACKET_ID = 4,
@@ -33,8 +41,8 @@ enum {
 typedef struct {
     void *buffer;
     int status;
-    // All three are 0 where the leader packet did not come: the block's id, the camera's clock and the host's at the
-    // leader, nanoseconds.
+    // All three are 0 where the leader packet did not come: the block's id, the camera's clock (0 where it has none) and
+    // the host's at the leader, nanoseconds.
     uint64_t frame_id;
     uint64_t device_ns;
     uint64_t host_ns;
@@ -57,8 +65,10 @@ unsigned caravis_find(void);
 // Text about the found camera `index`: "id", "model", "serial", "vendor" or "address".
 void caravis_found(unsigned index, const char *what, char text[CARAVIS_TEXT]);
 
-// Opens the camera of that name or address and takes control of it; NULL with the reason where that fails.
+// Opens the camera of that name or address and tries to take control of it; NULL with the reason where that fails.
 CAravisCamera *caravis_open(const char *name, CAravisError *error);
+// Whether it has control of the camera: another program may have it.
+bool caravis_is_controller(CAravisCamera *camera);
 // Stops the stream and gives the camera back. `answers`: the camera is there, so it is told to stop first.
 void caravis_close(CAravisCamera *camera, bool answers);
 
@@ -85,8 +95,8 @@ bool caravis_set_trigger(CAravisCamera *camera, const char *source, CAravisError
 bool caravis_fire(CAravisCamera *camera, CAravisError *error);
 // Bytes of a stream packet, 0 to find the largest that gets through.
 bool caravis_set_packet_size(CAravisCamera *camera, int bytes, CAravisError *error);
-// Asks for the chunks of the list, for example "FrameID,Timestamp".
-bool caravis_set_chunks(CAravisCamera *camera, const char *list, CAravisError *error);
+// Asks for that chunk, for example "FrameID"; where the camera does not have it chunk data are switched off.
+bool caravis_set_chunk(CAravisCamera *camera, const char *chunk, CAravisError *error);
 // An integer from the chunk data of a frame.
 bool caravis_chunk_integer(CAravisCamera *camera, void *buffer, const char *chunk, int64_t *value);
 

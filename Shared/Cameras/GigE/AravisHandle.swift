@@ -2,11 +2,15 @@ import CAravis
 
 /// What Aravis said when a call failed.
 struct AravisFailure: Error {
-    let code: Int32
     let text: String
+    /// The camera gave no answer in time: it may be gone.
+    let isSilence: Bool
+    /// The feature is of another kind: an enumeration, not a number.
+    let isWrongKind: Bool
 
     fileprivate init(_ error: CAravisError) {
-        code = error.code
+        isSilence = Int(error.code) == CARAVIS_ERROR_TIMEOUT
+        isWrongKind = Int(error.code) == CARAVIS_ERROR_WRONG_FEATURE
         text = withUnsafeBytes(of: error.text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 }
@@ -23,13 +27,16 @@ final class AravisHandle: @unchecked Sendable {
         guard caravis_load(&error) else { throw AravisFailure(error) }
     }
 
-    /// Takes control of the camera with that name or address.
+    /// Opens the camera with that name or address and tries to take control of it.
     init(_ name: String) throws(AravisFailure) {
         try Self.load()
         var error = CAravisError()
         guard let camera = caravis_open(name, &error) else { throw AravisFailure(error) }
         self.camera = camera
     }
+
+    /// False where another program has control of the camera.
+    var isController: Bool { caravis_is_controller(camera) }
 
     /// Gives the camera back. Where it no longer `answers`, Aravis waits some seconds for it all the same.
     func close(answers: Bool) { caravis_close(camera, answers) }
@@ -111,7 +118,8 @@ final class AravisHandle: @unchecked Sendable {
         try call { caravis_set_packet_size(camera, Int32(bytes), &$0) }
     }
 
-    func setChunks(_ list: String) throws(AravisFailure) { try call { caravis_set_chunks(camera, list, &$0) } }
+    /// Where the camera does not have that chunk its chunk data are switched off.
+    func setChunk(_ name: String) throws(AravisFailure) { try call { caravis_set_chunk(camera, name, &$0) } }
 
     func start(buffers: Int) throws(AravisFailure) { try call { caravis_start(camera, UInt32(buffers), &$0) } }
 
@@ -136,8 +144,12 @@ struct AravisFrame {
 
     /// ArvBufferStatus.
     var status: Int32 { frame.status }
+    /// False where Aravis got a packet that it cannot read: no frame at all.
+    var isFrame: Bool { Int(frame.status) != CARAVIS_STATUS_NO_FRAME }
+    var isWhole: Bool { Int(frame.status) == CARAVIS_STATUS_SUCCESS }
     /// Nil where the leader packet did not come: 0 is no block id (GigE Vision 1.2, 24.2).
     var blockID: UInt64? { frame.frame_id == 0 ? nil : frame.frame_id }
+    /// 0 where the camera has no clock or the leader packet did not come.
     var deviceUs: Int64 { Int64(frame.device_ns / 1_000) }
     /// Nil where the leader packet did not come.
     var hostUs: Int64? { frame.host_ns == 0 ? nil : Int64(frame.host_ns / 1_000) }

@@ -5,15 +5,17 @@ import Vision
 
 /// A GigE Vision camera through Aravis: its stream's buffers go round, each frame is copied once.
 ///
-/// Frames are numbered by the camera: by the chunk FrameID where it has one, else by the block ids of its stream, which
-/// have 16 bits and leave out 0 (GigE Vision 1.2, 24.2).
+/// Frames are numbered by the camera: by its own counter in the chunk data where it has one, else by the block ids of its
+/// stream, which have 16 bits and leave out 0 (GigE Vision 1.2, 24.2).
 package final class GigECamera: Camera {
     /// Silence after which the camera is asked whether it is there, microseconds.
     static let silenceUs: Int64 = 300_000
     /// Time between two attempts to get a lost camera back, microseconds.
     static let retryUs: Int64 = 300_000
-    /// Payload type of a JPEG frame (GigE Vision 2.0).
-    static let jpegPayload: Int32 = 6
+    /// Payload type of plain chunk data (GigE Vision 1.2, 24.3).
+    static let chunkData: Int32 = 4
+    /// Packets without a frame after which the camera sends what Aravis cannot read: one may be another program's.
+    static let mostUnreadable = 3
 
     package let adapter = "gige"
     package let trigger: TriggerMode
@@ -30,7 +32,7 @@ package final class GigECamera: Camera {
 
     private struct State {
         var link = Link.closed
-        var order = FrameOrder(modulus: 1 << 16, lowest: 1)
+        var order = FrameOrder.ofBlocks
         let maker = PictureMaker()
         var counts = CameraStatistics()
         var revival = Revival(retryUs: GigECamera.retryUs)
@@ -75,7 +77,7 @@ package final class GigECamera: Camera {
                     if trigger == .software {
                         fire(&state, &session)
                     } else if let shot = take(&state, &session, waitUs: leftUs) {
-                        state.order.take(shot, &state.counts)
+                        state.order.take(shot, lost: session.lost, &state.counts)
                     }
                     count(&state, session)
                     if case .open = state.link { state.link = .open(session) }
@@ -89,7 +91,7 @@ package final class GigECamera: Camera {
         do throws(CameraError) {
             let session = try GigEOpening(settings: settings, clock: clock).open()
             state.link = .open(session)
-            state.order.begin()
+            state.order = session.counter == nil ? .ofBlocks : .ofChunks
             state.revival.opened(nowUs: clock.monotonicUs())
             shown.withLock { $0.device = session.configuration.device }
             return session.configuration
@@ -157,15 +159,22 @@ package final class GigECamera: Camera {
             lose(&state, session, "control lost: no answer to Aravis' heartbeat, or another program took over")
             return nil
         }
-        let countsByChunk = session.countsByChunk
-        let shot = session.handle.take(waitUs: min(waitUs, Self.silenceUs)) { frame in
-            self.shot(frame, countsByChunk, state.maker)
+        let taken = session.handle.take(waitUs: min(waitUs, Self.silenceUs)) { frame in
+            frame.isFrame ? shot(frame, &state, &session) : nil
         }
-        guard let shot else {
+        guard let taken else {
             if clock.monotonicUs() - session.heardUs >= Self.silenceUs { listen(&state, &session) }
             return nil
         }
         session.heardUs = clock.monotonicUs()
+        guard let shot = taken else {
+            session.unreadable += 1
+            if session.unreadable >= Self.mostUnreadable {
+                let reason = "sends frames of a kind that Aravis cannot read, such as JPEG, H.264 or GenDC"
+                lose(&state, session, "\(reason): set PixelFormat to one of \(GigEFormats.names)")
+            }
+            return nil
+        }
         session.frameUs = session.heardUs
         switch shot.picture {
         case .success: state.counts.pictures += 1
@@ -212,7 +221,7 @@ package final class GigECamera: Camera {
         repeat {
             let leftUs = session.pictureUs - (clock.monotonicUs() - startUs)
             if let shot = take(&state, &session, waitUs: max(0, leftUs)) {
-                return state.order.take(shot, &state.counts)
+                return state.order.take(shot, lost: session.lost, &state.counts)
             }
             guard case .open = state.link else { return miss("lost before the picture of a software trigger came") }
         } while clock.monotonicUs() - startUs < session.pictureUs
@@ -221,12 +230,20 @@ package final class GigECamera: Camera {
         lose(&state, session, reason)
     }
 
-    private func shot(_ frame: AravisFrame, _ countsByChunk: Bool, _ maker: PictureMaker) -> Shot {
+    private func shot(_ frame: AravisFrame, _ state: inout State, _ session: inout GigESession) -> Shot {
         // A damaged frame has no chunk data, one without leader packet no block id: its number is not known.
-        let number = countsByChunk ? frame.chunk("ChunkFrameID").map(UInt64.init(bitPattern:)) : frame.blockID
-        let name = number.map { "frame-\($0)" } ?? "frame without number"
+        let block = frame.blockID
+        let chunk = session.counter.flatMap { frame.chunk($0) }.map(UInt64.init(bitPattern:))
+        if chunk != nil { session.hasCounted = true }
+        if frame.isWhole {
+            session.unreadable = 0
+            if session.counter != nil, !session.hasCounted { countBlocks(&state, &session) }
+        }
+        session.lost = session.counter == nil ? nil : session.blocks.lost(before: block)
+        let number = session.counter == nil ? block : chunk
+        let name = number.map { "frame-\($0)" } ?? block.map { "block-\($0)" } ?? "frame without number"
         return Shot(
-            picture: Self.picture(frame, name, maker),
+            picture: Self.picture(frame, session, name, state.maker),
             sourceName: name,
             deviceTimeUs: frame.deviceUs,
             hostTimeUs: frame.hostUs ?? clock.nowUs(),
@@ -234,21 +251,36 @@ package final class GigECamera: Camera {
         )
     }
 
-    private static func picture(_ frame: AravisFrame, _ name: String, _ maker: PictureMaker) -> Result<
-        Picture, NoPicture
-    > {
+    /// For a camera that grants chunk data and does not send them, or in a way that Aravis before 0.8.32
+    /// cannot read (payload type "extended chunk data" of GigE Vision 1.2).
+    private func countBlocks(_ state: inout State, _ session: inout GigESession) {
+        session.counter = nil
+        state.order = .ofBlocks
+        state.order.tell(.restarted(reason: "frames come without a counter in chunk data: block ids count from here"))
+    }
+
+    private static func picture(
+        _ frame: AravisFrame,
+        _ session: GigESession,
+        _ name: String,
+        _ maker: PictureMaker
+    ) -> Result<Picture, NoPicture> {
         if let fault = fault(frame.status) { return .failure(NoPicture(reason: "\(name): \(fault)")) }
-        let layout = frame.payloadType == jpegPayload ? PixelLayout.jpeg : GigEFormats.layout(of: frame.pixelFormat)
-        guard let layout else {
-            let code = String(frame.pixelFormat, radix: 16)
-            let reason = "\(name): pixel format 0x\(code) is not taken; set format: to one of \(GigEFormats.names)"
+        // Such a frame does not tell its size and format; the image is its first chunk.
+        let isChunkData = frame.payloadType == chunkData
+        let pixelFormat = isChunkData ? session.pixelFormat : frame.pixelFormat
+        let width = isChunkData ? session.configuration.width : frame.width
+        guard let layout = GigEFormats.layout(of: pixelFormat) else {
+            let code = String(pixelFormat, radix: 16)
+            let kind = "payload type \(frame.payloadType) with pixel format 0x\(code)"
+            let reason = "\(name): \(kind) is not taken; set format: to one of \(GigEFormats.names)"
             return .failure(NoPicture(reason: reason))
         }
         let raw = RawFrame(
             bytes: frame.bytes,
-            width: frame.width,
-            height: frame.height,
-            stride: layout.rowBytes(width: frame.width).map { $0 + frame.rowPadding } ?? 0,
+            width: width,
+            height: isChunkData ? session.configuration.height : frame.height,
+            stride: layout.rowBytes(width: width).map { $0 + frame.rowPadding } ?? 0,
             layout: layout
         )
         return maker.picture(raw, name: name)
@@ -266,4 +298,11 @@ package final class GigECamera: Camera {
         default: "buffer status \(status) of Aravis"
         }
     }
+}
+
+extension FrameOrder {
+    /// By block ids: 16 bits without 0.
+    fileprivate static var ofBlocks: FrameOrder { FrameOrder(modulus: 1 << 16, lowest: 1) }
+    /// By the counter in the chunk data: how wide it is differs from camera to camera.
+    fileprivate static var ofChunks: FrameOrder { FrameOrder(modulus: .max, lowest: 0) }
 }

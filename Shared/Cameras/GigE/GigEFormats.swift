@@ -25,7 +25,7 @@ package enum GigEFormats {
     /// What the adapter takes, in the PFNC's names.
     static let names =
         "Mono8/10/12/14/16, Mono10p, Mono12p, Mono10Packed, Mono12Packed, RGB8, BGR8, "
-        + "Bayer..8/10/12/16, YUV422_8, YUV422_8_UYVY or JPEG"
+        + "Bayer..8/10/12/16, YUV422_8 or YUV422_8_UYVY"
 
     /// The mosaics GR, RG, GB, BG in the order of their PFNC numbers, as V4L2 names them.
     private static let mosaics: [UInt32] = [.fourcc("GRBG"), .fourcc("RGGB"), .fourcc("GBRG"), .fourcc("BA81")]

@@ -10,8 +10,17 @@ struct GigESession {
     /// Nil where only Aravis knows where the camera is.
     let probe: GigEProbe?
     let configuration: CameraConfiguration
-    /// Whether frames carry the camera's own frame counter as chunk data; else the stream's block ids count.
-    let countsByChunk: Bool
+    /// PFNC number of `configuration.pixelFormat`; 0 where the camera does not tell it.
+    let pixelFormat: UInt32
+    /// The chunk feature that is the camera's own frame counter; nil where the stream's block ids count.
+    var counter: String?
+    /// Whether a frame had it so far.
+    var hasCounted = false
+    /// The block ids beside the camera's own counter, and the frames that they left out just before the last frame.
+    var blocks = StreamCount(modulus: 1 << 16, lowest: 1)
+    var lost: UInt64?
+    /// Packets that Aravis cannot read since the last whole frame.
+    var unreadable = 0
     /// Longest time without a frame before a free-running camera counts as stuck, microseconds.
     let stallUs: Int64
     /// Longest wait for the picture of a software trigger, microseconds.
@@ -68,6 +77,14 @@ struct GigEOpening {
             )
         }
         do throws(CameraError) {
+            guard handle.isController else {
+                throw CameraError(
+                    .unreachable,
+                    device: settings.address,
+                    reason: "another program is in control of it",
+                    advice: "close that program: arv-viewer, the maker's viewer, a second camera-ingest"
+                )
+            }
             if let probe { return try start(handle, probe) }
             return try start(handle, try found())
         } catch {
@@ -87,25 +104,17 @@ struct GigEOpening {
     }
 
     private func start(_ handle: AravisHandle, _ probe: GigEProbe?) throws(CameraError) -> GigESession {
-        var remarks: [String] = []
         try apply("packet_size") { () throws(AravisFailure) in try handle.setPacketSize(settings.packetSize ?? 0) }
         if let format = settings.format {
             try apply("format", format) { () throws(AravisFailure) in try handle.set("PixelFormat", text: format) }
         }
         try setRegion(handle)
-        try setFeatures(handle)
+        try setSettings(handle)
         try setTrigger(handle)
-        var countsByChunk = false
-        if handle.has("ChunkModeActive") {
-            do throws(AravisFailure) {
-                try handle.setChunks("FrameID")
-                countsByChunk = true
-            } catch {
-                remarks.append("chunk data FrameID not to be had (\(error.text)): block ids count the frames")
-            }
-        }
-        var configuration = try configuration(handle, remarks)
-        configuration.remarks += socketRemark(configuration)
+        var remarks: [String] = []
+        let counter = setCounter(handle, &remarks)
+        var configuration = try configuration(handle)
+        configuration.remarks = remarks + notGranted(configuration) + socketRemark(configuration)
         try apply("stream") { () throws(AravisFailure) in try handle.start(buffers: settings.buffers) }
         func value(_ name: String) -> Double { configuration.settings.first { $0.name == name }?.value ?? 0 }
         let rate = value("frame_rate")
@@ -114,7 +123,8 @@ struct GigEOpening {
             handle: handle,
             probe: probe,
             configuration: configuration,
-            countsByChunk: countsByChunk,
+            pixelFormat: (try? handle.integer("PixelFormat")).map { UInt32(truncatingIfNeeded: $0) } ?? 0,
+            counter: counter,
             stallUs: max(800_000, rate > 0 ? Int64(5_000_000 / rate) : 0),
             pictureUs: 500_000 + Int64(value("exposure")),
             heardUs: nowUs,
@@ -147,7 +157,55 @@ struct GigEOpening {
         }
     }
 
-    private func setFeatures(_ handle: AravisHandle) throws(CameraError) {
+    /// Names of the frame counter among the chunks: SFNC's, and those of older Basler and FLIR cameras.
+    private static let counters = ["FrameID", "Framecounter", "FrameCounter"]
+
+    /// The frame counter that frames will carry.
+    private func setCounter(_ handle: AravisHandle, _ remarks: inout [String]) -> String? {
+        var reasons: [String] = []
+        if settings.features["ChunkModeActive"] != nil {
+            reasons.append("features: sets ChunkModeActive")
+        } else if handle.has("ChunkModeActive") {
+            for counter in Self.counters {
+                do throws(AravisFailure) {
+                    try handle.setChunk(counter)
+                    return "Chunk\(counter)"
+                } catch {
+                    reasons.append(error.text)
+                }
+            }
+        } else {
+            reasons.append("no ChunkModeActive")
+        }
+        remarks.append(
+            "no frame counter in the chunk data (\(reasons.joined(separator: ", "))): block ids count the frames, "
+                + "and a trigger that the camera makes no frame of is not seen"
+        )
+        return nil
+    }
+
+    /// What was asked for and is another now.
+    private func notGranted(_ configuration: CameraConfiguration) -> [String] {
+        let asked: [(key: String, asked: Double?, name: String)] = [
+            ("exposure_us", settings.exposureUs, "exposure"), ("gain", settings.gain, "gain"),
+            ("frame_rate", settings.frameRate, "frame_rate"),
+            ("packet_size", settings.packetSize.map(Double.init), "packet_size"),
+        ]
+        var remarks: [String] = asked.compactMap { key, asked, name in
+            guard let asked, let granted = configuration.settings.first(where: { $0.name == name })?.value,
+                abs(granted - asked) > 0.01 * asked
+            else { return nil }
+            return "\(key): \(asked) asked for, the camera says \(granted)"
+        }
+        let size = (settings.width ?? configuration.width, settings.height ?? configuration.height)
+        if size != (configuration.width, configuration.height) {
+            let granted = "\(configuration.width)x\(configuration.height)"
+            remarks.append("width, height: \(size.0)x\(size.1) asked for, the camera says \(granted)")
+        }
+        return remarks
+    }
+
+    private func setSettings(_ handle: AravisHandle) throws(CameraError) {
         if let exposure = settings.exposureUs {
             try apply("exposure_us", "\(exposure)") { () throws(AravisFailure) in
                 if handle.has("ExposureAuto") { try handle.set("ExposureAuto", text: "Off") }
@@ -160,29 +218,45 @@ struct GigEOpening {
                 try handle.set(.gain, gain)
             }
         }
-        for (name, value) in settings.features.sorted(by: { $0.key < $1.key }) {
-            try apply("features.\(name)", value) { () throws(AravisFailure) in try set(handle, name, value) }
-        }
+        try setFeatures(handle) { !$0.hasPrefix("Trigger") }
         // Last: limits of the rate depend on exposure, format and size.
         if let rate = settings.frameRate {
             try apply("frame_rate", "\(rate)") { () throws(AravisFailure) in try handle.set(.frameRate, rate) }
         }
     }
 
+    /// Selectors first: others set what they select.
+    private func setFeatures(_ handle: AravisHandle, where isDue: (String) -> Bool) throws(CameraError) {
+        func order(_ name: String) -> (Int, String) { (name.hasSuffix("Selector") ? 0 : 1, name) }
+        let due = settings.features.filter { isDue($0.key) }
+        for (name, value) in due.sorted(by: { order($0.key) < order($1.key) }) {
+            try apply("features.\(name)", value) { () throws(AravisFailure) in try set(handle, name, value) }
+        }
+    }
+
     /// A feature's kind is the camera's matter; the text is tried as what it looks like, then as text.
     private func set(_ handle: AravisHandle, _ name: String, _ value: String) throws(AravisFailure) {
-        do throws(AravisFailure) {
-            if let whole = Int64(value) {
-                do throws(AravisFailure) {
-                    return try handle.set(name, integer: whole)
-                } catch {
-                    return try handle.set(name, number: Double(whole))
-                }
+        func isOfThisKind(_ body: () throws(AravisFailure) -> Void) throws(AravisFailure) -> Bool {
+            do throws(AravisFailure) {
+                try body()
+                return true
+            } catch {
+                guard error.isWrongKind else { throw error }
+                return false
             }
-            if let number = Double(value) { return try handle.set(name, number: number) }
-            if value == "true" || value == "false" { return try handle.set(name, flag: value == "true") }
-        } catch {
-            return try handle.set(name, text: value)
+        }
+        if let whole = Int64(value),
+            try isOfThisKind({ () throws(AravisFailure) in try handle.set(name, integer: whole) })
+        {
+            return
+        }
+        if let number = Double(value),
+            try isOfThisKind({ () throws(AravisFailure) in try handle.set(name, number: number) })
+        {
+            return
+        }
+        if let flag = Bool(value), try isOfThisKind({ () throws(AravisFailure) in try handle.set(name, flag: flag) }) {
+            return
         }
         try handle.set(name, text: value)
     }
@@ -195,9 +269,11 @@ struct GigEOpening {
             case .hardware: settings.triggerSource
             }
         try apply("trigger", source ?? "free") { () throws(AravisFailure) in try handle.setTrigger(source) }
+        // Aravis has set TriggerActivation to its own choice.
+        try setFeatures(handle) { $0.hasPrefix("Trigger") }
     }
 
-    private func configuration(_ handle: AravisHandle, _ remarks: [String]) throws(CameraError) -> CameraConfiguration {
+    private func configuration(_ handle: AravisHandle) throws(CameraError) -> CameraConfiguration {
         func text(_ names: String...) throws(AravisFailure) -> String {
             for name in names where handle.has(name) { return try handle.text(name) }
             return ""
@@ -224,8 +300,7 @@ struct GigEOpening {
                 width: Int(try handle.integer("Width")),
                 height: Int(try handle.integer("Height")),
                 pixelFormat: try text("PixelFormat"),
-                settings: values,
-                remarks: remarks
+                settings: values
             )
         } catch {
             throw CameraError(
@@ -244,8 +319,17 @@ struct GigEOpening {
         do throws(AravisFailure) {
             try body()
         } catch {
+            let setting = "\(key)\(value.isEmpty ? "" : " \(value)")"
+            guard !error.isSilence else {
+                throw CameraError(
+                    .unreachable,
+                    device: settings.address,
+                    reason: "no answer to \(setting): \(error.text)",
+                    advice: "check power, cable and the load of the network"
+                )
+            }
             throw refused(
-                "\(key)\(value.isEmpty ? "" : " \(value)") is not taken: \(error.text)",
+                "\(setting) is not taken: \(error.text)",
                 "the camera's manual or arv-viewer shows its features and their limits"
             )
         }
