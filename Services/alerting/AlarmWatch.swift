@@ -12,7 +12,7 @@ import SwiftProtobuf
 /// Folds the plant's events into alarms. State, input positions and decided alarms are kept in one transaction; then the
 /// alarms are appended. Own history tells what was appended before, so nothing is raised twice.
 actor AlarmWatch: Service {
-    private static let stateVersion = 3
+    private static let stateVersion = 4
     private static let inputs: [Topic] = [.frames, .inspections, .mesDeliveries, .erpDeliveries]
     /// Services with inputs of their own, which they may have to set aside.
     private static let parkingServices = [
@@ -33,8 +33,11 @@ actor AlarmWatch: Service {
     private let active: Gauge
     private let startedAtUs: Int64
     private var hostSeenAtUs: Int64 = 0
-    /// Between two looks at this host's disk and uplink, microseconds.
-    private static let hostEveryUs: Int64 = 10_000_000
+    /// A look at the clock that waits until all that was in the log then is read.
+    private var look: (nowUs: Int64, ends: [TopicPartition: Int64])?
+    private var lookedAtUs: Int64 = 0
+    /// Between two looks at the clock, and at this host's disk and uplink, microseconds.
+    private static let lookEveryUs: Int64 = 10_000_000
 
     init(_ context: ServiceContext) async throws {
         self.context = context
@@ -42,7 +45,8 @@ actor AlarmWatch: Service {
         limits = AlarmFold.Limits(
             burstFailures: alerting.burstFailures,
             burstWindow: alerting.burstWindow,
-            silentAfterUs: Int64(alerting.silentAfterSeconds) * 1_000_000
+            silentAfterUs: Int64(alerting.silentAfterSeconds) * 1_000_000,
+            reviewEveryUs: Int64(context.plant.recipes.reviewDays) * 86_400_000_000
         )
         store = try OutboxStore(path: "\(context.plant.state)/alerting.sqlite", version: Self.stateVersion)
         if let note = store.setAside {
@@ -73,7 +77,8 @@ actor AlarmWatch: Service {
         )
         intake = Intake(
             context,
-            topics: Self.inputs,
+            // Reviews are the plant's: a station host, where decisions come down, would raise its alarms again.
+            topics: Self.inputs + (context.plant.writesDecisions ? [.decisions] : []),
             parkedBy: Self.parkingServices,
             from: kept?.positions ?? IntakePositions(),
             parker: Parker(context),
@@ -97,11 +102,10 @@ actor AlarmWatch: Service {
                 return
             }
             var drafts = batch.records.flatMap { take($0.record) }
-            // Silence is judged only by what is known up to now, not while history is still being read.
-            if batch.records.isEmpty {
-                drafts += fold.resume(unresumed, nowUs: context.nowUs())
+            if let nowUs = try await clock(isIdle: batch.records.isEmpty) {
+                drafts += fold.resume(unresumed, nowUs: nowUs, limits)
                 unresumed = []
-                drafts += fold.tick(nowUs: context.nowUs(), limits)
+                drafts += fold.tick(nowUs: nowUs, limits)
             }
             drafts += lookAtHost(nowUs: context.nowUs())
             guard !batch.records.isEmpty || !drafts.isEmpty else { continue }
@@ -111,6 +115,29 @@ actor AlarmWatch: Service {
             active.record(fold.activeAlarms.count)
             try await appendOutbox()
         }
+    }
+
+    /// The time that timers are judged at, microseconds since 1970; nil while something from before it is still to be read.
+    /// A plant where something always comes is looked at every `lookEveryUs`.
+    private func clock(isIdle: Bool) async throws -> Int64? {
+        let nowUs = context.nowUs()
+        if isIdle {
+            (look, lookedAtUs) = (nil, nowUs)
+            return nowUs
+        }
+        if let look {
+            guard await intake.hasRead(to: look.ends) else { return nil }
+            (self.look, lookedAtUs) = (nil, nowUs)
+            return look.nowUs
+        }
+        // A clock set back counts as time passed.
+        guard !(0..<Self.lookEveryUs).contains(nowUs - lookedAtUs) else { return nil }
+        do {
+            look = (nowUs, try await intake.ends())
+        } catch let failure as LogFailure where failure.isRetriable {
+            context.logger.warning("log not readable; timers wait", metadata: .of([.reason: "\(failure)"]))
+        }
+        return nil
     }
 
     /// Writes to the store; a full disk is waited out.
@@ -132,14 +159,15 @@ actor AlarmWatch: Service {
         case .inspections(let record): fold.fold(record, limits)
         case .deliveries(let record): fold.fold(record, limits)
         case .parked(let record): fold.fold(record)
-        case .production, .materials, .alarms, .decisions: []
+        case .decisions(let record): fold.fold(record)
+        case .production, .materials, .alarms: []
         }
     }
 
     /// The disk of this host's log, and what its uplink says, now and then; an embedded log only.
     private func lookAtHost(nowUs: Int64) -> [AlarmFold.Draft] {
         // A clock set back counts as time passed.
-        guard !(0..<Self.hostEveryUs).contains(nowUs - hostSeenAtUs) else { return [] }
+        guard !(0..<Self.lookEveryUs).contains(nowUs - hostSeenAtUs) else { return [] }
         hostSeenAtUs = nowUs
         do {
             guard let disk = try LogDisk(log: context.plant.log) else { return [] }

@@ -110,7 +110,7 @@ package struct RecipeDesk: Sendable {
         }
     }
 
-    private func decide(
+    func decide(
         _ decision: DecisionCore.Decision,
         _ asked: RecipeWire.Request,
         _ sha256: String
@@ -132,7 +132,7 @@ package struct RecipeDesk: Sendable {
 
     // MARK: Content
 
-    private func content(_ sha256: String, _ what: String, atMost limit: Int) throws -> [UInt8] {
+    func content(_ sha256: String, _ what: String, atMost limit: Int) throws -> [UInt8] {
         do {
             guard let bytes = try store.read(sha256, atMost: limit) else {
                 throw Refusal(400, "\(what) \(sha256): its content was not sent")
@@ -183,14 +183,17 @@ package struct RecipeDesk: Sendable {
         return try RecipeDiff.between(try text(old), try text(new)).map(\.description)
     }
 
-    private func tested(_ sha256: String, _ reportSHA256: String) throws -> RecipeTested {
+    func testReport(_ reportSHA256: String) throws -> RecipeTestReport {
         let bytes = try content(reportSHA256, "test report", atMost: Self.reportLimit)
-        let report: RecipeTestReport
         do {
-            report = try JSONDecoder().decode(RecipeTestReport.self, from: Data(bytes))
+            return try JSONDecoder().decode(RecipeTestReport.self, from: Data(bytes))
         } catch {
             throw Refusal(400, "test report \(reportSHA256): \(error); expected what lineledger recipe test writes")
         }
+    }
+
+    private func tested(_ sha256: String, _ reportSHA256: String) throws -> RecipeTested {
+        let report = try testReport(reportSHA256)
         guard report.recipeSHA256 == sha256 else {
             throw Refusal(400, "the test report is of recipe \(report.recipeSHA256); expected \(sha256)")
         }
@@ -223,66 +226,6 @@ package struct RecipeDesk: Sendable {
             $0.toUs = review.toUs
             $0.conclusion = review.conclusion
             $0.reportSha256 = asked.reportSHA256
-        }
-    }
-}
-
-// MARK: Models
-
-extension RecipeDesk {
-    /// Puts a trained model on record: what it was learned from stands in its own file, its figures in the report.
-    package func train(_ asked: RecipeWire.Request) async throws -> RecipeWire.Reply {
-        let sha256 = asked.modelSHA256
-        let model: LearnedModel
-        do {
-            let bytes = try content(sha256, "model", atMost: LearnedTool.maxFileBytes)
-            model = try LearnedModel.decode(bytes, name: "model \(sha256)")
-        } catch let error as LearnError {
-            throw Refusal(400, "\(error); expected what lineledger train writes")
-        }
-        let report = try trainingReport(asked.reportSHA256)
-        guard report.modelSHA256 == sha256, report.setSHA256 == model.setSHA256 else {
-            throw Refusal(400, "the training report is of model \(report.modelSHA256); expected \(sha256)")
-        }
-        return try await decide(
-            .train(
-                .with {
-                    $0.modelSha256 = sha256
-                    $0.trainingSetSha256 = model.setSHA256
-                    $0.pictures = UInt64(model.sources.count)
-                    $0.strata = report.strata
-                    $0.reportSha256 = asked.reportSHA256
-                    $0.tool = model.kind.rawValue
-                    $0.backboneSha256 = model.backboneSHA256 ?? ""
-                    guard let judged = report.judged else { return }
-                    $0.testSetSha256 = judged.setSHA256
-                    $0.figures = Self.figures(judged.new)
-                    guard let active = judged.active else { return }
-                    $0.activeSha256 = judged.activeSHA256 ?? ""
-                    $0.activeFigures = Self.figures(active)
-                }
-            ),
-            asked,
-            sha256
-        )
-    }
-
-    private func trainingReport(_ sha256: String) throws -> TrainingReport {
-        let bytes = try content(sha256, "training report", atMost: Self.reportLimit)
-        do {
-            return try JSONDecoder().decode(TrainingReport.self, from: Data(bytes))
-        } catch {
-            throw Refusal(400, "training report \(sha256): \(error); expected what lineledger train --report writes")
-        }
-    }
-
-    private static func figures(_ figures: TrainingReport.Figures) -> ModelFigures {
-        .with {
-            $0.good = UInt32(clamping: figures.overkill.trials)
-            $0.bad = UInt32(clamping: figures.escapes.trials)
-            $0.escapes = UInt32(clamping: figures.escapes.events)
-            $0.overkills = UInt32(clamping: figures.overkill.events)
-            if let auroc = figures.auroc { $0.auroc = auroc }
         }
     }
 }

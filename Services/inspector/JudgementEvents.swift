@@ -25,6 +25,7 @@ extension Finding {
                     $0.durationUs = UInt32(clamping: timing.microseconds)
                 }
             },
+            scores: scores.map { Float($0.score) },
             recipeSHA256: recipe.sha256
         )
     }

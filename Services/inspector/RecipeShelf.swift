@@ -116,6 +116,7 @@ extension Recipe {
             $0.revision = revision
             $0.recipeSha256 = sha256
             $0.modelSha256 = models
+            $0.tools = tools.map(\.name)
             $0.controlPlanRevision = controlPlan
             $0.reactionPlan = .with {
                 $0.holdOnCategories = reaction.holdOn

@@ -9,7 +9,7 @@
 // was merged, or was written longer than need be makes it shorter, and nothing makes it longer, since numbers that
 // would be are refused. The lengths come from the descriptors, so that no field is named here.
 
-typedef enum { TEXT, LENT, NUMBER64, NUMBER32, BOOLEAN, DOUBLE, FLOAT, MESSAGE, MESSAGES } Kind;
+typedef enum { TEXT, LENT, NUMBER64, NUMBER32, BOOLEAN, DOUBLE, FLOAT, FLOATS, MESSAGE, MESSAGES } Kind;
 
 typedef struct Shape Shape;
 
@@ -54,7 +54,8 @@ static bool describe(const ProtobufCFieldDescriptor *from, Field *field) {
         .tag_size = (uint8_t)varint_size((uint64_t)from->id << 3),
         .is_choice = (from->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0,
     };
-    if (from->label == PROTOBUF_C_LABEL_REPEATED && from->type != PROTOBUF_C_TYPE_MESSAGE) return false;
+    bool const is_repeated = from->label == PROTOBUF_C_LABEL_REPEATED;
+    if (is_repeated && from->type != PROTOBUF_C_TYPE_MESSAGE && from->type != PROTOBUF_C_TYPE_FLOAT) return false;
     switch (from->type) {
         case PROTOBUF_C_TYPE_BYTES: field->kind = is_lent ? LENT : TEXT; return true;
         case PROTOBUF_C_TYPE_INT64:
@@ -63,9 +64,9 @@ static bool describe(const ProtobufCFieldDescriptor *from, Field *field) {
         case PROTOBUF_C_TYPE_UINT32: field->kind = NUMBER32; return true;
         case PROTOBUF_C_TYPE_BOOL: field->kind = BOOLEAN; return true;
         case PROTOBUF_C_TYPE_DOUBLE: field->kind = DOUBLE; return true;
-        case PROTOBUF_C_TYPE_FLOAT: field->kind = FLOAT; return true;
+        case PROTOBUF_C_TYPE_FLOAT: field->kind = is_repeated ? FLOATS : FLOAT; return true;
         case PROTOBUF_C_TYPE_MESSAGE:
-            field->kind = from->label == PROTOBUF_C_LABEL_REPEATED ? MESSAGES : MESSAGE;
+            field->kind = is_repeated ? MESSAGES : MESSAGE;
             field->shape = shape_of(from->descriptor);
             return field->shape != NULL;
         default: return false;
@@ -179,6 +180,11 @@ static inline bool add_field(const Field *field, const uint8_t *message, size_t 
         case FLOAT:
             if (*(const uint32_t *)value != 0) *size += field->tag_size + 4u;
             return true;
+        case FLOATS: {
+            size_t const packed = 4 * *(const size_t *)(message + field->quantifier);
+            if (packed != 0) *size += field->tag_size + varint_size(packed) + packed;
+            return true;
+        }
         case MESSAGE: {
             const ProtobufCMessage *nested = *(ProtobufCMessage *const *)value;
             return nested == NULL || add_nested(field, nested, size);

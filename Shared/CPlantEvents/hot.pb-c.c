@@ -2209,7 +2209,7 @@ const ProtobufCMessageDescriptor plant__tool_timing__descriptor =
   (ProtobufCMessageInit) plant__tool_timing__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor plant__part_inspected__field_descriptors[16] =
+static const ProtobufCFieldDescriptor plant__part_inspected__field_descriptors[17] =
 {
   {
     "part_id",
@@ -2403,6 +2403,18 @@ static const ProtobufCFieldDescriptor plant__part_inspected__field_descriptors[1
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "scores",
+    17,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Plant__PartInspected, n_scores),
+    offsetof(Plant__PartInspected, scores),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned plant__part_inspected__field_indices_by_name[] = {
   7,   /* field[7] = confidence */
@@ -2416,6 +2428,7 @@ static const unsigned plant__part_inspected__field_indices_by_name[] = {
   11,   /* field[11] = recipe_sha256 */
   9,   /* field[9] = rejection_reason */
   6,   /* field[6] = score */
+  16,   /* field[16] = scores */
   15,   /* field[15] = source_name */
   14,   /* field[14] = timings */
   1,   /* field[1] = trigger */
@@ -2425,7 +2438,7 @@ static const unsigned plant__part_inspected__field_indices_by_name[] = {
 static const ProtobufCIntRange plant__part_inspected__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 16 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor plant__part_inspected__descriptor =
 {
@@ -2435,7 +2448,7 @@ const ProtobufCMessageDescriptor plant__part_inspected__descriptor =
   "Plant__PartInspected",
   "plant",
   sizeof(Plant__PartInspected),
-  16,
+  17,
   plant__part_inspected__field_descriptors,
   plant__part_inspected__field_indices_by_name,
   1,  plant__part_inspected__number_ranges,

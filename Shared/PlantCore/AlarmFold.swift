@@ -13,11 +13,19 @@ package struct AlarmFold: Codable, Sendable {
         package var burstWindow: Int
         /// A station whose source has not ended is silent after this long without a trigger, microseconds.
         package var silentAfterUs: Int64
+        /// From one review of an active recipe to the next, microseconds.
+        package var reviewEveryUs: Int64
 
-        package init(burstFailures: Int, burstWindow: Int, silentAfterUs: Int64) {
+        package init(
+            burstFailures: Int,
+            burstWindow: Int,
+            silentAfterUs: Int64,
+            reviewEveryUs: Int64 = 92 * 86_400_000_000
+        ) {
             self.burstFailures = burstFailures
             self.burstWindow = burstWindow
             self.silentAfterUs = silentAfterUs
+            self.reviewEveryUs = reviewEveryUs
         }
     }
 
@@ -74,6 +82,8 @@ package struct AlarmFold: Codable, Sendable {
     /// Categories of which a single defect raises an alarm, by station: of its recipe's reaction plan.
     var alarmingCategories: [String: [String]] = [:]
     var stations: [String: Station] = [:]
+    /// Recipes that were released and not retired, by content hash.
+    var reviews: [String: ReviewedRecipe] = [:]
     private var runway = Runway()
     private var spool = SpoolLevel.normal
     /// Alarms that are active now, by `kind subject`, with the occurrence's id.
@@ -175,7 +185,7 @@ package struct AlarmFold: Codable, Sendable {
         }
     }
 
-    /// Looks for stations gone silent.
+    /// Looks for stations gone silent and for reviews that are overdue.
     package mutating func tick(nowUs: Int64, _ limits: Limits) -> [Draft] {
         var drafts: [Draft] = []
         for (name, station) in stations.sorted(by: { $0.key < $1.key }) {
@@ -200,6 +210,7 @@ package struct AlarmFold: Codable, Sendable {
                 into: &drafts
             )
         }
+        tickReviews(nowUs: nowUs, limits, into: &drafts)
         return drafts
     }
 
@@ -248,8 +259,9 @@ package struct AlarmFold: Codable, Sendable {
     }
 
     /// Takes alarms on that a timer of an earlier state raised and that are still open in the log: a station that is
-    /// silent still, as no trigger came since, keeps its alarm; all others return. Call it once history was read, before the first `tick`.
-    package mutating func resume(_ open: [AlarmRaised], nowUs: Int64) -> [Draft] {
+    /// silent still, as no trigger came since, keeps its alarm, and so does a review that is overdue still; all others
+    /// return. Call it once history was read, before the first `tick`.
+    package mutating func resume(_ open: [AlarmRaised], nowUs: Int64, _ limits: Limits) -> [Draft] {
         var drafts: [Draft] = []
         for raised in open where active["\(raised.kind) \(raised.subject)"] == nil {
             active["\(raised.kind) \(raised.subject)"] = raised.alarmID
@@ -258,6 +270,7 @@ package struct AlarmFold: Codable, Sendable {
             let isSilent =
                 station?.lastTriggerUs.map { raised.alarmID.hasSuffix(":silent:\(raised.subject)/\($0)") } ?? true
             if raised.kind == "station-silent", isSilent, station?.isExhausted != true { continue }
+            if isOverdue(raised, limits) { continue }
             let meta = Meta.with {
                 $0.recordID = "resumed:\(raised.alarmID)"
                 $0.occurredAtUs = nowUs

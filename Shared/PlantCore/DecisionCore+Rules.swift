@@ -162,7 +162,7 @@ extension DecisionCore {
 
     func trained(_ event: ModelTrained, _ act: HumanAct) throws(Refusal) -> Kind {
         try hash(event.modelSha256, "model_sha256")
-        try hash(event.trainingSetSha256, "training_set_sha256")
+        try learned(event)
         if !event.testSetSha256.isEmpty { try hash(event.testSetSha256, "test_set_sha256") }
         try hash(event.reportSha256, "report_sha256")
         try reason(act)
@@ -173,12 +173,6 @@ extension DecisionCore {
         }
         try compared(event)
         for stratum in event.strata { try word(stratum, "stratum") }
-        guard event.pictures > 0, event.strata.count <= Self.changeLimit else {
-            throw Refusal(
-                "\(event.pictures) training pictures of \(event.strata.count) strata: expected at least one "
-                    + "picture and at most \(Self.changeLimit) strata"
-            )
-        }
         guard state.models[event.modelSha256] == nil else {
             throw Refusal("model \(event.modelSha256.prefix(12)) is on record already")
         }
@@ -191,6 +185,30 @@ extension DecisionCore {
                 $0.act = act
             }
         )
+    }
+
+    /// A model's pictures are named; or, of one trained elsewhere, its origin and licence, and how it judged pictures here.
+    private func learned(_ event: ModelTrained) throws(Refusal) {
+        guard event.origin.isEmpty else {
+            try word(event.origin, "origin")
+            try word(event.licence, "licence")
+            guard event.trainingSetSha256.isEmpty, event.pictures == 0, event.strata.isEmpty, event.hasFigures else {
+                throw Refusal(
+                    "\(event.pictures) training pictures of \(event.strata.count) strata and "
+                        + "\(event.hasFigures ? "a" : "no") test of a model trained elsewhere: expected none, as they are not "
+                        + "known, and a test on labelled pictures of this plant's parts"
+                )
+            }
+            return
+        }
+        try hash(event.trainingSetSha256, "training_set_sha256")
+        guard event.licence.isEmpty, event.pictures > 0, event.strata.count <= Self.changeLimit else {
+            throw Refusal(
+                "\(event.pictures) training pictures of \(event.strata.count) strata, licence \"\(event.licence.prefix(40))\": "
+                    + "expected at least one picture and at most \(Self.changeLimit) strata; a licence goes with an origin, of a "
+                    + "model trained elsewhere"
+            )
+        }
     }
 
     /// What is said of the test goes together: figures need test pictures, and a comparison the same ones.
@@ -228,7 +246,10 @@ extension DecisionCore {
 
     func reviewed(_ event: PerformanceReviewed, _ act: HumanAct) throws(Refusal) -> Kind {
         guard state.recipes[event.subjectSha256] != nil || state.models[event.subjectSha256] != nil else {
-            throw Refusal("\(event.subjectSha256): neither a submitted recipe nor a trained model of this plant")
+            throw Refusal(
+                "\(event.subjectSha256.prefix(64)): neither a submitted recipe nor a model on record at this plant; expected one "
+                    + "that lineledger recipe list or model list shows: submit it first"
+            )
         }
         try hash(event.reportSha256, "report_sha256")
         try word(event.conclusion, "conclusion")

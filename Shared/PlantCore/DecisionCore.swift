@@ -56,7 +56,7 @@ package struct DecisionCore: Core {
     /// Legal holds that stand at once.
     package static let legalHoldLimit = 1_000
 
-    package static let version = 2
+    package static let version = 3
     package struct State: Codable, Sendable {
         /// By content hash.
         package var recipes: [String: RecipeLife] = [:]

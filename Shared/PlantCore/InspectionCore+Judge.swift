@@ -81,6 +81,7 @@ extension InspectionCore {
             $0.triggeredAtUs = captured.triggeredAtUs
             $0.decidedAtUs = nowUs
             $0.timings = judgement.timings
+            $0.scores = judgement.scores
             $0.sourceName = captured.sourceName
         }
     }

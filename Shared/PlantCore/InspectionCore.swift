@@ -35,6 +35,8 @@ package struct InspectionCore: Core {
         package var features: [MeasuredFeature]
         package var rejectionReason: String
         package var timings: [ToolTiming]
+        /// What each of the recipe's tools scored, in its order; empty where the part was not found.
+        package var scores: [Float]
         /// Recipe that judged; it must be the station's active one (I2).
         package var recipeSHA256: String
 
@@ -46,6 +48,7 @@ package struct InspectionCore: Core {
             features: [MeasuredFeature] = [],
             rejectionReason: String,
             timings: [ToolTiming],
+            scores: [Float] = [],
             recipeSHA256: String
         ) {
             self.verdict = verdict
@@ -55,6 +58,7 @@ package struct InspectionCore: Core {
             self.features = features
             self.rejectionReason = rejectionReason
             self.timings = timings
+            self.scores = scores
             self.recipeSHA256 = recipeSHA256
         }
     }

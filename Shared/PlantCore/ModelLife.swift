@@ -4,15 +4,18 @@ import PlantEvents
 package struct ModelLife: Codable, Equatable, Sendable {
     /// What was learned; example "anomaly".
     package let tool: String
+    /// Of a model trained elsewhere: by whom and from what, and its licence; both empty for one that was learned here.
+    package let origin: String
+    package let licence: String
     /// Person who put it on record.
     package let author: String
     package let trainedAtUs: Int64
-    /// Pictures that it was learned from.
+    /// Pictures that it was learned from; 0 where they are not known.
     package let pictures: UInt64
     /// Production contexts that they cover.
     package let strata: [String]
-    /// SHA-256 of the list of these pictures, of the list of those that it was tested on (empty without a test), and of
-    /// the report.
+    /// SHA-256 of the list of these pictures (empty where they are not known), of the list of those that it was tested on
+    /// (empty without a test), and of the report.
     package let trainingSet: String
     package let testSet: String
     package let report: String
@@ -41,6 +44,7 @@ package struct ModelLife: Codable, Equatable, Sendable {
 
     init(_ event: ModelTrained) {
         tool = event.tool
+        (origin, licence) = (event.origin, event.licence)
         author = event.act.personID
         trainedAtUs = event.act.actedAtUs
         pictures = event.pictures

@@ -76,6 +76,31 @@ package struct HighWater: Equatable, Sendable, Codable {
     }
 }
 
+/// Which records others name as their cause, and which were read: what is named and was not read is lost, even where
+/// nothing after it is left to tell of a hole (I8). One mark a stream, however long the history.
+package struct CitedOrigins: Sendable {
+    private var read = HighWater()
+    private var cited: [OriginStream: (origin: Origin, place: String)] = [:]
+
+    package init() {}
+
+    /// - Parameters:
+    ///   - place: Where the record is, as it is told.
+    ///   - citing: Whether its cause must be there too.
+    package mutating func note(_ meta: Meta, at place: String, citing: Bool = true) {
+        read.raise(to: meta.origin)
+        guard citing, meta.hasCause else { return }
+        if let known = cited[meta.cause.stream], known.origin.mark >= meta.cause.mark { return }
+        cited[meta.cause.stream] = (meta.cause, place)
+    }
+
+    /// The newest cause of each stream that is beyond all that was read of it, and where it is named; in the order of
+    /// streams.
+    package var missing: [(origin: Origin, place: String)] {
+        cited.values.filter { !read.covers($0.origin) }.sorted { $0.origin.stream < $1.origin.stream }
+    }
+}
+
 /// Decides for one partition which records count: after a takeover, what older writers still append is void.
 package struct Fence: Equatable, Sendable, Codable {
     package enum Admission: Equatable, Sendable {

@@ -17,7 +17,7 @@ final class DecisionFold {
             values: [
                 "tool", "backbone_sha256", "pictures", "strata", "training_set_sha256", "test_set_sha256",
                 "report_sha256", "good", "bad", "escapes", "overkills", "auroc", "active_sha256", "active_escapes",
-                "active_overkills", "active_auroc", "person_id", "reason",
+                "active_overkills", "active_auroc", "origin", "licence", "person_id", "reason",
             ]
         )
         reviewed = try LatestRow(
@@ -83,6 +83,8 @@ final class DecisionFold {
             .int(Int64(active.escapes)),
             .int(Int64(active.overkills)),
             active.hasAuroc ? .real(active.auroc) : .null,
+            .text(event.origin),
+            .text(event.licence),
             .text(event.act.personID),
             .text(event.act.reason)
         )

@@ -86,7 +86,7 @@ enum Canonical {
             "part",
             """
             k.outcome, \(context), \(term("k.recipe")), k.score, k.confidence,
-            k.triggered_at_us, k.decided_at_us, k.pixels_sha256, k.serial, k.reason, \(origin)
+            k.triggered_at_us, k.decided_at_us, k.pixels_sha256, k.serial, k.reason, k.scores, \(origin)
             """
         ),
         byKey(
@@ -115,8 +115,8 @@ enum Canonical {
         plain(
             "recipe_activated",
             """
-            k.station, k.recipe_sha256, k.recipe_id, k.revision, k.control_plan_revision, k.model_sha256, k.at_us,
-            \(origin)
+            k.station, k.recipe_sha256, k.recipe_id, k.revision, k.control_plan_revision, k.model_sha256,
+            k.tools, k.at_us, \(origin)
             """,
             by: "1, 2"
         ),
@@ -177,7 +177,7 @@ enum Canonical {
             """
             k.model_sha256, k.tool, k.backbone_sha256, k.pictures, k.strata, k.training_set_sha256, k.test_set_sha256,
             k.report_sha256, k.good, k.bad, k.escapes, k.overkills, k.auroc, k.active_sha256, k.active_escapes,
-            k.active_overkills, k.active_auroc, k.person_id, k.reason, k.at_us, \(origin)
+            k.active_overkills, k.active_auroc, k.origin, k.licence, k.person_id, k.reason, k.at_us, \(origin)
             """,
             by: "1"
         ),

@@ -21,7 +21,7 @@ final class InspectionFold {
             database,
             "recipe_activated",
             key: ["station", "recipe_sha256"],
-            values: ["recipe_id", "revision", "control_plan_revision", "model_sha256"]
+            values: ["recipe_id", "revision", "control_plan_revision", "model_sha256", "tools"]
         )
         refused = try LatestRow(
             database,
@@ -67,7 +67,8 @@ final class InspectionFold {
                 .text(event.recipeID),
                 .text(event.revision),
                 .text(event.controlPlanRevision),
-                .text(event.modelSha256.joined(separator: "\n"))
+                .text(event.modelSha256.joined(separator: "\n")),
+                .text(event.tools.joined(separator: "\n"))
             )
         case .recipeRefused(let event):
             try refused.put(

@@ -21,6 +21,10 @@ package struct ModelInfo: Codable, Sendable, Equatable {
     package let auroc: Double?
     /// The active model that judged the same pictures; nil where there was none.
     package let active: ComparedModel?
+    /// Of a model trained elsewhere: by whom and from what, and its licence; both empty for one that was learned here.
+    package let origin: String
+    package let licence: String
+    /// Person who put it on record.
     package let trainedBy: String
     package let reason: String
     package let trainedAtUs: Int64
@@ -62,7 +66,7 @@ package struct ModelUse: Codable, Sendable, Equatable {
 /// One part's score.
 package struct ScoredPart: Codable, Sendable, Equatable {
     package let partID: String
-    /// In units of the recipe's fail limit.
+    /// In units of the fail limit, the recipe's or the tool's.
     package let score: Double
     package let triggeredAtUs: Int64
 }
@@ -75,7 +79,7 @@ extension Queries {
                 """
                 SELECT model_sha256, tool, backbone_sha256, pictures, strata, training_set_sha256, test_set_sha256,
                     report_sha256, good, bad, escapes, overkills, auroc, active_sha256, active_escapes,
-                    active_overkills, active_auroc, person_id, reason, at_us
+                    active_overkills, active_auroc, origin, licence, person_id, reason, at_us
                 FROM model_trained ORDER BY at_us DESC, model_sha256
                 """
             ) { try model($0) }
@@ -108,9 +112,11 @@ extension Queries {
             overkills: row.int(11),
             auroc: row.isNull(12) ? nil : row.double(12),
             active: active.sha256.isEmpty ? nil : active,
-            trainedBy: row.text(17),
-            reason: row.text(18),
-            trainedAtUs: row.int(19),
+            origin: row.text(17),
+            licence: row.text(18),
+            trainedBy: row.text(19),
+            reason: row.text(20),
+            trainedAtUs: row.int(21),
             reviews: found.sorted { ($1.toUs, $0.reportSha256) < ($0.toUs, $1.reportSha256) },
             uses: uses
         )
@@ -177,44 +183,93 @@ extension Queries {
         ) { $0.text(0) }
     }
 
+    /// Names of the tools of each of these recipes, in its order, by content hash; none for one that judged before tools
+    /// were named on record.
+    package func tools(of recipes: [String]) throws -> [String: [String]] {
+        let marks = recipes.map { _ in "?" }.joined(separator: ", ")
+        let found = try rows(
+            "SELECT recipe_sha256, tools FROM recipe_activated WHERE recipe_sha256 IN (\(marks)) AND tools <> ''",
+            recipes.map { .text($0) }
+        ) { ($0.text(0), $0.text(1).split(separator: "\n").map(String.init)) }
+        return Dictionary(found) { first, _ in first }
+    }
+
     /// Scores of parts that one of these recipes judged at the station: the first `known` ones, and of those after them the
     /// newest `recent` ones; each in the order of time. Parts without a verdict have none.
+    ///
+    /// - Parameter tool: one tool's scores, of parts that it looked at; nil for the verdicts'.
     package func scores(
         of recipes: [String],
         at station: String,
+        tool: String? = nil,
         known: Int,
         recent: Int
     ) throws -> (known: [ScoredPart], recent: [ScoredPart]) {
         try snapshot {
-            let first = try scores(recipes, station, after: nil, limit: known, isNewestFirst: false)
+            var choice = PartChoice(recipes: recipes, station: station, tool: nil)
+            if let tool {
+                let places = try tools(of: recipes).compactMapValues { $0.firstIndex(of: tool) }
+                choice = PartChoice(recipes: places.keys.sorted(), station: station, tool: places)
+            }
+            let first = try scores(choice, after: nil, limit: known, isNewestFirst: false)
             guard let last = first.last else { return ([], []) }
-            let newest = try scores(recipes, station, after: last, limit: recent, isNewestFirst: true)
-            return (first.map(\.part), newest.reversed().map(\.part))
+            let newest = try scores(choice, after: last, limit: recent, isNewestFirst: true)
+            return (first.compactMap(\.part), newest.reversed().compactMap(\.part))
         }
     }
 
+    /// Which parts' scores are asked for.
+    private struct PartChoice {
+        let recipes: [String]
+        let station: String
+        /// Where the tool stands among each recipe's tools; nil for the verdicts.
+        let tool: [String: Int]?
+    }
+
+    /// A row of the order that is asked for; without a part where it has no score of the tool.
+    private struct ScoredRow {
+        let key: Int64
+        let triggeredAtUs: Int64
+        let part: ScoredPart?
+    }
+
     private func scores(
-        _ recipes: [String],
-        _ station: String,
-        after last: (key: Int64, part: ScoredPart)?,
+        _ choice: PartChoice,
+        after last: ScoredRow?,
         limit: Int,
         isNewestFirst: Bool
-    ) throws -> [(key: Int64, part: ScoredPart)] {
-        let marks = recipes.map { _ in "?" }.joined(separator: ", ")
+    ) throws -> [ScoredRow] {
+        let marks = choice.recipes.map { _ in "?" }.joined(separator: ", ")
         let direction = isNewestFirst ? "DESC" : "ASC"
         let cells: [Cell] =
-            recipes.map { .text($0) }
-            + [.text(station), .int(last?.part.triggeredAtUs ?? .min), .int(last?.key ?? .min), .int(Int64(limit))]
+            choice.recipes.map { .text($0) }
+            + [
+                .text(choice.station), .int(last?.triggeredAtUs ?? .min), .int(last?.key ?? .min), .int(Int64(limit)),
+            ]
         return try rows(
             """
             SELECT p.key, coalesce(p.serial, s.station || '/' || s.session || '/' || (p.key & \(Schema.sequenceMask))),
-                p.score, p.triggered_at_us
-            FROM part p JOIN source s ON s.id = p.key >> \(Schema.sequenceBits)
+                p.score, p.triggered_at_us, p.scores, t.text
+            FROM part p JOIN source s ON s.id = p.key >> \(Schema.sequenceBits) JOIN term t ON t.id = p.recipe
             WHERE p.recipe IN (SELECT id FROM term WHERE text IN (\(marks))) AND p.outcome BETWEEN 1 AND 3
                 AND s.station = ? AND (p.triggered_at_us, p.key) > (?, ?)
+                \(choice.tool == nil ? "" : "AND p.scores IS NOT NULL")
             ORDER BY p.triggered_at_us \(direction), p.key \(direction) LIMIT ?
             """,
             cells
-        ) { ($0.int(0), ScoredPart(partID: $0.text(1), score: $0.double(2), triggeredAtUs: $0.int(3))) }
+        ) { row in
+            let score =
+                if let tool = choice.tool { Self.score(row.blob(4), at: tool[row.text(5)]) } else { row.double(2) }
+            let atUs = row.int(3)
+            let part = score.map { ScoredPart(partID: row.text(1), score: $0, triggeredAtUs: atUs) }
+            return ScoredRow(key: row.int(0), triggeredAtUs: atUs, part: part)
+        }
+    }
+
+    /// The float at this place of `part.scores`; nil where it has none.
+    private static func score(_ scores: [UInt8], at place: Int?) -> Double? {
+        guard let place, 4 * place + 4 <= scores.count else { return nil }
+        let bits = scores[(4 * place)..<(4 * place + 4)].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        return Double(Float(bitPattern: bits))
     }
 }

@@ -7,9 +7,9 @@ private struct PartRow: BlockRow {
     static let target = """
         part(
             key, outcome, context, recipe, score, confidence, triggered_at_us, decided_at_us, pixels_sha256, serial,
-            reason, partition, epoch, sequence)
+            reason, scores, partition, epoch, sequence)
         """
-    static let columns: Int32 = 14
+    static let columns: Int32 = 15
 
     let key: Int64
     let part: PartView
@@ -36,7 +36,9 @@ private struct PartRow: BlockRow {
         pixels.bind(to: statement, first + 8)
         statement.bind(first + 9, optional: serial)
         statement.bind(first + 10, optional: part.pointee.rejection_reason.bytes)
-        statement.bind(first + 11, mark: mark)
+        let scores = Bytes(start: part.pointee.scores, count: 4 * part.pointee.n_scores)
+        if scores.isEmpty { statement.bindNull(first + 11) } else { statement.bind(first + 11, lentBlob: scores) }
+        statement.bind(first + 12, mark: mark)
     }
 }
 
@@ -55,7 +57,7 @@ final class PartRows {
         self.interning = interning
         self.tallies = tallies
         parts = try RowBlock(database)
-        let columns = "INTO \(PartRow.target) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        let columns = "INTO \(PartRow.target) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         addPart = try database.prepare("INSERT OR IGNORE \(columns)")
         replacePart = try database.prepare("INSERT OR REPLACE \(columns)")
         findPart = try database.prepare(
@@ -129,7 +131,7 @@ final class PartRows {
         let cells: [Cell] = [
             .int(key), .int(Outcome.missed), .int(context), .null, .real(0), .real(0), .int(gap.triggeredAtUs), .int(0),
             .null, serial.isEmpty ? .null : .text(serial),
-            gap.reason.isEmpty ? .null : .text(gap.reason),
+            gap.reason.isEmpty ? .null : .text(gap.reason), .null,
             .int(mark.partition), .int(mark.epoch), .int(mark.sequence),
         ]
         try addPart.run(cells)

@@ -35,7 +35,7 @@ final class PlainReplay {
         addTerm = try insert("term", 2)
         addTrigger = try insert("trigger", 13)
         addEvidence = try insert("evidence", 11)
-        addPart = try insert("part", 14)
+        addPart = try insert("part", 15)
         addDefect = try insert("defect", 11)
         addDelivery = try insert("delivery", 14)
         conclude = try database.prepare(
@@ -127,11 +127,13 @@ final class PlainReplay {
 
     private func fold(_ part: PartInspected, _ mark: [Cell]) throws {
         let key = try key(part.trigger)
+        let scores = part.scores.flatMap { score in withUnsafeBytes(of: score.bitPattern.littleEndian) { Array($0) } }
         try addPart.run(
             [
                 .int(key), .int(Int64(part.verdict.rawValue)), .int(try context(part.context)),
                 .int(try term(part.recipeSha256)), .real(part.score), .real(part.confidence), .int(part.triggeredAtUs),
                 .int(part.decidedAtUs), .text(part.pixelsSha256), .null, .text(part.rejectionReason),
+                scores.isEmpty ? .null : .blob(scores),
             ] + mark
         )
         for (ordinal, defect) in part.defects.enumerated() {

@@ -9,10 +9,10 @@ import SQLite
 /// follow from the table.
 enum Schema {
     /// Raised with every change of a table or of a fold; another version is rebuilt, never altered.
-    static let version: Int64 = 3
+    static let version: Int64 = 4
     /// The oldest version whose tables the queries of this version can read, so that its file is served, marked stale,
     /// until it is rebuilt. Raised to `version` with a change of a table or column that a query names.
-    static let oldestServed: Int64 = 3
+    static let oldestServed: Int64 = 4
 
     /// Bits of `key` that hold the trigger's sequence.
     static let sequenceBits: Int64 = 40
@@ -101,12 +101,13 @@ enum Schema {
         """
 
     /// `part.outcome`: 0 a named gap, 1 pass, 2 fail, 3 uncertain, 9 a verdict that this build does not know.
-    /// `part.serial` is null where the part's id is its trigger's.
+    /// `part.serial` is null where the part's id is its trigger's. `part.scores` has what each of the recipe's tools scored,
+    /// one 32-bit float (IEEE 754, little-endian) after the other; null where there is none.
     private static let inspections = """
         CREATE TABLE part(
             key INTEGER PRIMARY KEY, outcome INTEGER NOT NULL, context INTEGER NOT NULL, recipe INTEGER,
             score REAL NOT NULL, confidence REAL NOT NULL, triggered_at_us INTEGER NOT NULL,
-            decided_at_us INTEGER NOT NULL, pixels_sha256 BLOB, serial TEXT, reason TEXT,
+            decided_at_us INTEGER NOT NULL, pixels_sha256 BLOB, serial TEXT, reason TEXT, scores BLOB,
             partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL);
         CREATE INDEX part_by_serial ON part(serial) WHERE serial IS NOT NULL;
         CREATE TABLE defect(
@@ -139,8 +140,8 @@ enum Schema {
             partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE recipe_activated(
             station TEXT NOT NULL, recipe_sha256 TEXT NOT NULL, recipe_id TEXT NOT NULL, revision TEXT NOT NULL,
-            control_plan_revision TEXT NOT NULL, model_sha256 TEXT NOT NULL, at_us INTEGER NOT NULL,
-            partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+            control_plan_revision TEXT NOT NULL, model_sha256 TEXT NOT NULL, tools TEXT NOT NULL,
+            at_us INTEGER NOT NULL, partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
             PRIMARY KEY (station, recipe_sha256)) WITHOUT ROWID;
         CREATE TABLE recipe_refused(
             station TEXT NOT NULL, recipe_id TEXT NOT NULL, recipe_sha256 TEXT NOT NULL, reason TEXT NOT NULL,
@@ -252,7 +253,8 @@ enum Schema {
             strata TEXT NOT NULL, training_set_sha256 TEXT NOT NULL, test_set_sha256 TEXT NOT NULL,
             report_sha256 TEXT NOT NULL, good INTEGER NOT NULL, bad INTEGER NOT NULL, escapes INTEGER NOT NULL,
             overkills INTEGER NOT NULL, auroc REAL, active_sha256 TEXT NOT NULL, active_escapes INTEGER NOT NULL,
-            active_overkills INTEGER NOT NULL, active_auroc REAL, person_id TEXT NOT NULL, reason TEXT NOT NULL,
+            active_overkills INTEGER NOT NULL, active_auroc REAL, origin TEXT NOT NULL, licence TEXT NOT NULL,
+            person_id TEXT NOT NULL, reason TEXT NOT NULL,
             at_us INTEGER NOT NULL, partition INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL)
             WITHOUT ROWID;
         CREATE TABLE performance_reviewed(

@@ -261,6 +261,7 @@ package struct SyntheticChains {
         part.triggeredAtUs = frame.triggeredAtUs
         part.decidedAtUs = frame.triggeredAtUs + 2000 + Int64(random.next() % 2000)
         part.sourceName = frame.sourceName
+        part.scores = [Float(part.score), Float(part.score) / 2, 0]
         for tool in ["align", "compare", "blob"] {
             var timing = ToolTiming()
             timing.tool = tool

@@ -32,6 +32,11 @@ package enum RecipeWire {
         package var recipeSHA256 = ""
         /// Content hash of the model file that is put on record; empty otherwise.
         package var modelSHA256 = ""
+        /// Of a model trained elsewhere: by whom and from what, and its licence; empty otherwise.
+        package var origin = ""
+        package var licence = ""
+        /// Content hash of the active recipe's test report that such a model is compared with; empty without one.
+        package var comparedSHA256 = ""
         /// Item codes; empty for the recipe's own product, or those of its submission.
         package var skus: [String] = []
         /// Content hash of the report: the new one of a test, the one that was read for an approval, that of a review or

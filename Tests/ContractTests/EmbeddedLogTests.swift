@@ -113,6 +113,21 @@ struct EmbeddedLogTests {
         }
     }
 
+    @Test("I8: a topic whose file is gone is told, one that never had a record is not")
+    func lostTopic() async throws {
+        try await LogUnderTest.with(.embedded) { test in
+            let (lost, unused, kept) = (try await test.topic(), try await test.topic(), try await test.topic())
+            for topic in [lost, kept] { try await test.log.append(records(0..<3), to: TopicPartition(topic)) }
+            await test.log.close()
+            for topic in [lost, unused] {
+                try FileManager.default.removeItem(atPath: "\(test.directory)/\(topic).log.db")
+            }
+            let log = try EmbeddedLog(directory: test.directory)
+            #expect(try await log.lostTopics() == [lost])
+            await log.close()
+        }
+    }
+
     @Test("A lost page is told as a range of offsets, and everything else is read", arguments: [20, 77, 150])
     func lostPage(_ page: Int) async throws {
         try await LogUnderTest.with(.embedded) { test in

@@ -153,6 +153,13 @@ extension EndToEnd {
                 if answer.codes == [0, 0] { #expect(answer.digest == sound.digest, "\(file)") } else { named += 1 }
                 try before.write(to: URL(fileURLWithPath: file))
             }
+            for topic in ["frames", "inspections", "production", "erp-deliveries"] {
+                let file = "\(plant.directory)/log/lineledger.berlin.\(topic).log.db"
+                try FileManager.default.moveItem(atPath: file, toPath: "\(file).away")
+                let answer = try Self.questions(plant, "removed")
+                #expect(answer.codes[0] == 1 && answer.said.contains("lineledger.berlin.\(topic): its file is gone"))
+                try FileManager.default.moveItem(atPath: "\(file).away", toPath: file)
+            }
             #expect(named >= 3)
             #expect(try Self.questions(plant, "again").codes == [0, 0])
         }

@@ -174,3 +174,27 @@ private func ownersLog(
         #expect(fence.admit(first.next()) == .accepted)
     }
 }
+
+@Suite struct CitedOriginsTests {
+    @Test("I8: what others name as their cause and is not there is told, with who names it")
+    func lostCausesAreTold() {
+        var frames = Writer(epoch: 1, instance: "camera")
+        var alarms = Writer(epoch: 1, instance: "alerting")
+        let causes = (0..<4).map { _ in frames.next() }
+        var cited = CitedOrigins()
+        for (index, cause) in causes.enumerated() {
+            if index < 3 { cited.note(cause, at: "frames/\(index)") }
+            var effect = alarms.next(topic: "alarms")
+            effect.cause = cause.origin
+            cited.note(effect, at: "alarms/\(index)", citing: index < 3)
+        }
+        #expect(cited.missing.isEmpty)
+        var effect = alarms.next(topic: "alarms")
+        effect.cause = causes[3].origin
+        cited.note(effect, at: "alarms/4")
+        #expect(cited.missing.map(\.origin) == [causes[3].origin])
+        #expect(cited.missing.map(\.place) == ["alarms/4"])
+        cited.note(causes[3], at: "frames/3")
+        #expect(cited.missing.isEmpty)
+    }
+}

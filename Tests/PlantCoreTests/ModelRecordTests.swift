@@ -18,12 +18,17 @@ private func act(_ person: String, _ request: String, reason: String = "new lamp
 private func trained(_ number: Int, _ random: inout SplitMix64) -> ModelTrained {
     .with {
         $0.modelSha256 = hash(number, "c")
-        $0.trainingSetSha256 = hash(number, "1")
         $0.reportSha256 = hash(number, "3")
-        $0.tool = random.pick(["anomaly", "surface"])
-        $0.pictures = UInt64.random(in: 1...1_000, using: &random)
-        $0.strata = random.once(in: 2) ? [] : ["PCB-7, vision-1, early"]
-        guard !random.once(in: 3) else { return }
+        let isForeign = random.once(in: 3)
+        if isForeign {
+            ($0.tool, $0.origin, $0.licence) = ("neural", "Acme Vision, order 4711", "LicenseRef-Acme-4711")
+        } else {
+            $0.trainingSetSha256 = hash(number, "1")
+            $0.tool = random.pick(["anomaly", "surface"])
+            $0.pictures = UInt64.random(in: 1...1_000, using: &random)
+            $0.strata = random.once(in: 2) ? [] : ["PCB-7, vision-1, early"]
+        }
+        guard isForeign || !random.once(in: 3) else { return }
         $0.testSetSha256 = hash(number, "2")
         $0.figures = figures(good: 40, bad: 20, &random)
         guard !random.once(in: 3) else { return }
@@ -41,10 +46,24 @@ private func figures(good: UInt32, bad: UInt32, _ random: inout SplitMix64) -> M
     }
 }
 
+/// Takes away all that is said of a test.
+private func untest(_ event: inout ModelTrained) {
+    (event.testSetSha256, event.activeSha256) = ("", "")
+    event.clearFigures()
+    event.clearActiveFigures()
+}
+
 /// What makes a record unsound; nil where it does not apply to this one.
 private let damages: [(name: String, apply: @Sendable (ModelTrained) -> ModelTrained?)] = [
     ("hash", { event in event.changed { $0.modelSha256 = "3A7B" } }),
-    ("tool", { event in event.changed { $0.tool = "" } }), ("pictures", { event in event.changed { $0.pictures = 0 } }),
+    ("tool", { event in event.changed { $0.tool = "" } }),
+    ("pictures", { event in event.origin.isEmpty ? event.changed { $0.pictures = 0 } : nil }),
+    ("pictures of a foreign model", { event in event.origin.isEmpty ? nil : event.changed { $0.pictures = 7 } }),
+    ("no licence", { event in event.origin.isEmpty ? nil : event.changed { $0.licence = "" } }),
+    ("no origin", { event in event.origin.isEmpty ? nil : event.changed { $0.origin = "" } }),
+    ("origin of a learned model", { event in event.origin.isEmpty ? event.changed { $0.origin = "elsewhere" } : nil }),
+    ("licence of a learned model", { event in event.origin.isEmpty ? event.changed { $0.licence = "MIT" } : nil }),
+    ("untested foreign model", { event in event.origin.isEmpty ? nil : event.changed { untest(&$0) } }),
     ("same set", { event in event.changed { $0.testSetSha256 = $0.trainingSetSha256 } }),
     ("figures without test", { event in event.hasFigures ? event.changed { $0.testSetSha256 = "" } : nil }),
     ("test without figures", { event in event.hasFigures ? event.changed { $0.clearFigures() } : nil }),

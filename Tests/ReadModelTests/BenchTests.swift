@@ -1,4 +1,7 @@
+import Foundation
+import PlantEvents
 import ReadModel
+import SQLite
 import Testing
 
 @Suite struct BenchTests {
@@ -29,5 +32,19 @@ import Testing
         }
         #expect(result.ratioToBareLoop == 1)
         #expect(result.digest.count == 64)
+    }
+
+    @Test("The Python paths read every topic there is, and what they write fits the model's tables")
+    func pythonStatementsFit() throws {
+        let script = try String(
+            contentsOf: URL(filePath: #filePath).appending(path: "../../../deploy/bench/replay.py").standardizedFileURL,
+            encoding: .utf8
+        )
+        let database = try Database(path: ":memory:")
+        try database.execute(ReplayBench.tables)
+        let inserts = script.matches(of: /INTO (\w+ VALUES \([^)]*\))/).map { "INSERT INTO \($0.1)" }
+        #expect(inserts.count >= 5)
+        for insert in inserts { _ = try database.prepare(insert) }
+        for topic in Topic.written { #expect(script.contains("\"\(topic.rawValue)\": "), "\(topic.rawValue)") }
     }
 }

@@ -66,7 +66,7 @@ import Testing
                 [
                     "part_id", "trigger", "frame", "pixels_sha256", "context_message", "verdict", "score", "confidence",
                     "defects", "rejection_reason", "recipe_id", "recipe_sha256", "triggered_at_us", "decided_at_us",
-                    "timings", "source_name",
+                    "timings", "source_name", "scores",
                 ]
             ),
             ("Defect", ["category", "x", "y", "width", "height", "area", "score", "tool", "severity"]),

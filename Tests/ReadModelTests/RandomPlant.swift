@@ -243,6 +243,7 @@ struct RandomPlant {
         part.context = context(Int(trigger.sequence) / 5)
         part.verdict = Verdict(rawValue: verdict) ?? .unspecified
         part.score = Double(verdict) / 3
+        part.scores = trigger.sequence.isMultiple(of: 5) ? [] : [Float(verdict) / 3, Float(trigger.sequence) / 7]
         part.confidence = 0.5
         part.recipeSha256 = part.context.recipeSha256
         part.triggeredAtUs = frame(trigger).triggeredAtUs

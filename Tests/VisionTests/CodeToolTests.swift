@@ -29,6 +29,18 @@ import Yams
         #expect(CodeReader.read(blurred, symbologies: [.ean13]).map(\.text) == ["5030159003930"])
     }
 
+    /// Within the bars of a longer code of another kind there is no EAN code, however well a part of them looks like one.
+    @Test func noCodeIsReadAmongFurtherBars() throws {
+        let code = try DrawnCode.ean13("5030159003930", scale: 3)
+        var pixels = code.pixels
+        for row in stride(from: 0, to: pixels.count, by: code.width) {
+            for x in 0..<9 * 3 where x / 3 % 2 == 0 { pixels[row + x] = 5 }
+            for x in code.width - 9 * 3..<code.width where x / 3 % 2 == 0 { pixels[row + x] = 5 }
+        }
+        let among = try Picture(width: code.width, height: code.height, channels: 1, pixels: pixels)
+        #expect(CodeReader.read(try DrawnCode.softened(among, radius: 1), symbologies: [.ean13]).isEmpty)
+    }
+
     /// M20: the same picture gives the same codes, whatever was read before.
     @Test func samePictureSameCodesM20() throws {
         var generator = SplitMix64(seed: 41)

@@ -45,6 +45,26 @@ import Vision
         #expect(throws: FileError.self) { try CodesFolder.read(headless.path) }
     }
 
+    @Test func tablesOfOfficeProgramsAreRead() throws {
+        let folder = try folder(
+            "\u{FEFF}note, image,expected_file,expected_kind\r\n\"one, \"\"two\"\"\",\"b 1.png\",\"b 1.txt\",text\r\n\r\n"
+        )
+        let items = try CodesFolder.read(folder.path).items
+        #expect(items.map(\.name) == ["b 1.png"] && items.map(\.expected) == [.text(file: "b 1.txt")])
+    }
+
+    @Test func aDamagedPictureCountsAsNotReadAndIsNamed() throws {
+        let folder = try folder("image,expected_kind,expected_file\na.png,text,a.txt\nb.png,none,\nc.png,text,a.txt\n")
+        let picture = try PictureCodec.encodePNG(DrawnCode.ean13("4006381333931", scale: 2))
+        try Data(picture.prefix(picture.count / 2)).write(to: URL(filePath: "\(folder.path)/a.png"))
+        try Data(picture).write(to: URL(filePath: "\(folder.path)/c.png"))
+        try Data("4006381333931".utf8).write(to: URL(filePath: "\(folder.path)/a.txt"))
+        let report = try CodesEvaluation.run(CodesFolder.read(folder.path), nowUs: { 0 })
+        #expect(report.total == .init(expected: 2, read: 1, correct: 1, negatives: 1))
+        #expect(report.leftOut.map(\.name) == ["a.png", "b.png"])
+        #expect(report.leftOut[0].reason.contains("truncated PNG"))
+    }
+
     @Test func notationsOfOneContentAreEqual() {
         func says(_ symbology: Symbology, _ text: String, _ expected: String) -> Bool {
             let code = ReadCode(symbology: symbology, text: text, bytes: Array(text.utf8), corners: [])

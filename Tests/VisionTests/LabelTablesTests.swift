@@ -44,6 +44,41 @@ import Vision
 }
 
 @Suite struct LabelTablesTests {
+    @Test func blanksAndCapitalsOfLabelsDoNotMatter() throws {
+        let folder = try folder(["labels.csv": "image, label\r\na.png, Normal\r\nb.png,ANOMALY \r\n"])
+        #expect(
+            try LabelledFolder.read(folder.path).items == [
+                .init(name: "a.png", isBad: false, marks: []), .init(name: "b.png", isBad: true),
+            ]
+        )
+        let other = try self.folder(["labels.csv": "image;label\na.png;normal\n"])
+        let error = #expect(throws: FileError.self) { try LabelledFolder.read(other.path) }
+        #expect(error?.reason == "line 1 has no column image, label, but \"image;label\"; expected image,label")
+    }
+
+    /// Nothing that lies below normal/ and anomaly/ is passed over in silence.
+    @Test func foldersAreReadAtAnyDepthWithPicturesOfAnyKind() throws {
+        let folder = try TemporaryFolder()
+        for name in [
+            "normal/day 1/a.PNG", "normal/b.bmp", "normal/notes.txt", "anomaly/crack/x/y/c.png", "anomaly/d.jpg",
+        ] {
+            let path = URL(filePath: "\(folder.path)/\(name)")
+            try FileManager.default.createDirectory(
+                at: path.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
+            try Data().write(to: path)
+        }
+        let items = try LabelledFolder.read(folder.path).items
+        #expect(
+            items.map(\.name) == ["anomaly/crack/x/y/c.png", "anomaly/d.jpg", "normal/b.bmp", "normal/day 1/a.PNG"]
+        )
+        #expect(items.map(\.isBad) == [true, true, false, false])
+        #expect(items.map(\.defect) == ["crack", "", "", ""])
+        let error = #expect(throws: FileError.self) { try LabelledFolder.read("\(folder.path)/none") }
+        #expect(error?.reason == "no such folder")
+    }
+
     private func folder(_ files: [String: String]) throws -> TemporaryFolder {
         let folder = try TemporaryFolder()
         for (name, text) in files { try Data(text.utf8).write(to: URL(filePath: "\(folder.path)/\(name)")) }

@@ -95,7 +95,7 @@ import Vision
         let folder = try TemporaryFolder()
         try put(board(), "\(folder.path)/\(files[0])")
         try put(shorted(), "\(folder.path)/\(files[1])")
-        try write("70,32,98,70,2\n\n", "\(folder.path)/\(files[2])")
+        try write("\u{FEFF}70,32,98,70,2\r\n\n", "\(folder.path)/\(files[2])")
         try write("not boxes", "\(folder.path)/README.txt")
         let pairs = try PairsFolder.read(folder.path)
         #expect(pairs.pairs.map { [$0.template, $0.test, $0.boxes] } == [files])

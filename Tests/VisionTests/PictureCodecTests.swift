@@ -1,3 +1,4 @@
+import Glibc
 import SeededRandom
 import Testing
 import Vision
@@ -95,6 +96,15 @@ import Vision
             try PictureCodec.decode(file, name: "huge.png")
         } throws: {
             "\($0)".contains("65535x65535")
+        }
+    }
+
+    @Test func whatIsNoFileIsRefusedAndNotWaitedFor() throws {
+        let folder = try TemporaryFolder()
+        #expect(mkfifo("\(folder.path)/pipe.png", 0o600) == 0)
+        for name in ["pipe.png", "."] {
+            let error = #expect(throws: PictureError.self) { try PictureCodec.load(path: "\(folder.path)/\(name)") }
+            #expect(error?.reason == "not a regular file")
         }
     }
 

@@ -112,6 +112,15 @@ import Vision
         #expect(throws: RecipeError.self) { try Recipe.parse(text: text, file: "r.yaml") }
     }
 
+    @Test(arguments: [
+        ("recipe: a\nrevision: b\u{1}\n", "2: (file): found control characters are not allowed; expected"),
+        ("recipe: a\n\t- b\n", "2: (file): found a tab character that violates indentation; expected"),
+    ])
+    func mistakesOfYamlAreToldByLine(text: String, told: String) {
+        let error = #expect(throws: RecipeError.self) { try Recipe.parse(text: text, file: "r.yaml") }
+        #expect("\(error.map { "\($0)" } ?? "")".hasPrefix("r.yaml:\(told)"))
+    }
+
     @Test(arguments: 0..<500) func damagedRecipesNeverCrash(seed: UInt64) {
         var generator = SplitMix64(seed: seed)
         var bytes = Array(sound.utf8)

@@ -17,6 +17,7 @@ import argparse
 import json
 import platform
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ BATCH = 10_000
 FAST = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536;"
 TRIGGER = "INSERT OR IGNORE INTO trigger VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?)"
 EVIDENCE = "INSERT OR IGNORE INTO evidence VALUES (?, 1, ?, ?, ?, ?, ?, NULL, ?, ?, ?)"
-PART = "INSERT OR IGNORE INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?)"
+PART = "INSERT OR IGNORE INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?)"
 DEFECT = "INSERT OR IGNORE INTO defect VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INTENT = """INSERT INTO delivery VALUES (?, ?, 6, ?, ?, ?, ?, 0, NULL, 0, NULL, 0, 0, 0)
     ON CONFLICT DO UPDATE SET effect = excluded.effect, peer = excluded.peer, business_key = excluded.business_key,
@@ -64,6 +65,7 @@ def record_types():
     return {
         "frames": get("Frame"), "inspections": get("Inspection"), "production": get("Production"),
         "materials": get("Material"), "mes-deliveries": delivery, "erp-deliveries": delivery, "alarms": get("Alarm"),
+        "decisions": get("Decision"),
     }
 
 
@@ -107,7 +109,8 @@ class Facts:
                 key = self.key(it.trigger)
                 rows[PART].append((key, it.verdict, self.context(it.context), self.term(it.recipe_sha256), it.score,
                                    it.confidence, it.triggered_at_us, it.decided_at_us, it.pixels_sha256,
-                                   it.rejection_reason, *mark))
+                                   it.rejection_reason,
+                                   struct.pack(f"<{len(it.scores)}f", *it.scores) if it.scores else None, *mark))
                 for ordinal, flaw in enumerate(it.defects):
                     rows[DEFECT].append((key, ordinal, flaw.category, flaw.x, flaw.y, flaw.width, flaw.height,
                                          flaw.area, flaw.score, flaw.tool, flaw.severity))

@@ -14,9 +14,11 @@ enum CodesRun {
         let library: String
         /// Codes read that the images do not show.
         let false_reads: Int
-        let median_ms: Double?
+        @Nullable var median_ms: Double?
         let families: [String: Family]
         let wrong: [String]
+        /// Images that could not be opened, with the reason; those that show a code count as expected.
+        let left_out: [String: String]
     }
 
     static func run(_ folder: String) throws -> (report: Report, text: String) {
@@ -39,7 +41,8 @@ enum CodesRun {
             families: evaluation.families.mapValues {
                 .init(expected: $0.expected, read: $0.read, correct: $0.correct, false_reads: $0.falseReads)
             },
-            wrong: evaluation.items.filter { !$0.isRight }.map(\.name)
+            wrong: evaluation.items.filter { !$0.isRight }.map(\.name),
+            left_out: Dictionary(evaluation.leftOut.map { ($0.name, $0.reason) }) { first, _ in first }
         )
         return (report, text(evaluation))
     }
@@ -55,9 +58,11 @@ enum CodesRun {
             let read = item.read.map { "\"\($0.text.prefix(40))\"" }.joined(separator: ", ")
             return "  \(item.name): read \(read.isEmpty ? "nothing" : read), shows \"\(item.expected.prefix(40))\""
         }
+        let unread = evaluation.leftOut.map { "  \($0.name): \($0.reason)" }
         let time = evaluation.medianMs.map { String(format: "%.1f ms an image (median)", $0) } ?? "no images"
         return
             ([table, "read by    \(CodeLibrary.shared.name)", "time       \(time)"]
-            + (wrong.isEmpty ? [] : ["not right:"] + wrong)).joined(separator: "\n")
+            + (wrong.isEmpty ? [] : ["not right:"] + wrong)
+            + (unread.isEmpty ? [] : ["left out:"] + unread)).joined(separator: "\n")
     }
 }

@@ -27,8 +27,9 @@ struct Evaluate: AsyncParsableCommand {
             precision, recall, f, average_precision, auroc, unmapped} and boxes {class_match, iou_50, iou_33}, each of
             these with all and classes {marked, found, right, precision, recall, f, ap}; ap is COCO's, of 101 recalls.
             --pairs DIR holds a template, a picture and a text file of boxes (x1 y1 x2 y2 class) for each board:
-            N_temp.jpg, N_test.jpg and N.txt.
-            --codes DIR holds images of codes and labels.csv with the columns image,symbology,expected_file.
+            N_temp.jpg, N_test.jpg and N.txt; copper is dark on them. left_out tells what is no whole pair.
+            --codes DIR holds images of codes and labels.csv with the columns image,expected_kind,expected_file: the file
+            has the code's text (kind text) or bytes (kind bytes); kind none where nothing may be read.
 
             Examples: lineledger evaluate --images photos --sheet worst.png
                       lineledger evaluate --images marked --group spindle --json

@@ -56,13 +56,28 @@ struct ImagesRun {
 
     private func judgedByGood(_ labelled: LabelledFolder) throws -> Evaluated {
         var judged = labelled.items
+        var unread: [(item: LabelledFolder.Item, reason: String)] = []
         let training: [TrainingPicture]
         if let trainNormal {
-            training = try Files.names(in: trainNormal, atMost: LabelledFolder.maxPictures)
-                .filter(LabelledFolder.isPicture)
-                .map { name in TrainingPicture(name: name) { try PictureCodec.load(path: "\(trainNormal)/\(name)") } }
+            training = try TrainingPicture.good(in: trainNormal)
+            guard training.count >= LearnedTool.minPictures else {
+                throw LearnError(
+                    "\(trainNormal): \(training.count) pictures of good parts; expected at least \(LearnedTool.minPictures), or a "
+                        + "labelled folder with as many good ones"
+                )
+            }
         } else {
-            let good = judged.filter { !$0.isBad }
+            var good = judged.filter { !$0.isBad }
+            unread = Self.unread(of: good, in: labelled)
+            let left = Set(unread.map(\.item.name))
+            good.removeAll { left.contains($0.name) }
+            judged.removeAll { left.contains($0.name) }
+            if good.count < LearnedTool.minPictures, let first = unread.first {
+                throw LearnError(
+                    "\(labelled.folder): \(good.count) good images can be read; expected at least \(LearnedTool.minPictures); "
+                        + "\(first.item.name): \(first.reason)"
+                )
+            }
             let chosen = good.prefix(max(LearnedTool.minPictures, good.count / 2))
             training = chosen.map { item in
                 let path = labelled.path(of: item)
@@ -79,8 +94,24 @@ struct ImagesRun {
         let part = Part(judge: learned.judge(), items: judged, known: Set(learned.sources.map(\.pixelsSHA256)))
         let name = "\(learned.kind.rawValue) model of \(training.count) good images"
         var evaluated = Evaluated(judge: name, labelled, finds: part.judge.recipe.categories)
+        for (item, reason) in unread { evaluated.leaveOut(item, reason: reason) }
         try evaluate([part], in: labelled, into: &evaluated)
         return evaluated
+    }
+
+    /// Those that are no whole pictures, with the reason: nothing is learned from them, and nothing fails over them.
+    private static func unread(
+        of items: [LabelledFolder.Item],
+        in labelled: LabelledFolder
+    ) -> [(item: LabelledFolder.Item, reason: String)] {
+        items.compactMap { item -> (item: LabelledFolder.Item, reason: String)? in
+            do throws(PictureError) {
+                _ = try PictureCodec.load(path: labelled.path(of: item))
+                return nil
+            } catch {
+                return (item, error.reason)
+            }
+        }
     }
 
     private func judgedByMarked(_ folder: String, _ labelled: LabelledFolder) throws -> Evaluated {
@@ -129,7 +160,10 @@ struct ImagesRun {
                 done += 1
                 do {
                     let picture = try PictureCodec.load(path: labelled.path(of: item))
-                    guard part.known.isEmpty || !part.known.contains(picture.sha256) else { continue }
+                    guard part.known.isEmpty || !part.known.contains(picture.sha256) else {
+                        evaluated.leaveOut(item, reason: "the same pixels as an image that was learned from")
+                        continue
+                    }
                     let start = ContinuousClock.now
                     let finding = try part.judge.judge(picture, sourceName: item.name)
                     let took = start.duration(to: .now)

@@ -9,16 +9,22 @@ enum PairsRun {
     struct Report: Encodable {
         struct Figures: Encodable {
             let marked, found, right: Int
-            let precision, recall, f: Double?
-            let average_precision: Double?
+            @Nullable var precision: Double?
+            @Nullable var recall: Double?
+            @Nullable var f: Double?
+            @Nullable var average_precision: Double?
             let images_per_second: Double
         }
 
         let pairs: Int
-        let precision, recall, f: Double?
-        let mean_average_precision: Double?
+        @Nullable var precision: Double?
+        @Nullable var recall: Double?
+        @Nullable var f: Double?
+        @Nullable var mean_average_precision: Double?
         let images_per_second: Double
         let classes: [String: Figures]
+        /// What lies there that is no whole pair, and what it lacks.
+        let left_out: [String]
     }
 
     static func run(_ folder: String, list: String?) throws -> (report: Report, text: String) {
@@ -53,12 +59,13 @@ enum PairsRun {
             f: score.all.f,
             mean_average_precision: score.meanAveragePrecision,
             images_per_second: evaluation.imagesPerSecond,
-            classes: Dictionary(uniqueKeysWithValues: classes)
+            classes: Dictionary(uniqueKeysWithValues: classes),
+            left_out: pairs.incomplete
         )
-        return (report, text(evaluation))
+        return (report, text(evaluation, leftOut: pairs.incomplete))
     }
 
-    private static func text(_ evaluation: PairsEvaluation) -> String {
+    private static func text(_ evaluation: PairsEvaluation, leftOut: [String]) -> String {
         func percent(_ share: Double?) -> String { share.map { String(format: "%.2f", $0 * 100) } ?? "-" }
         func row(_ name: String, _ figures: BoxScore.Figures) -> [String] {
             [name, "\(figures.marked)", "\(figures.found)", "\(figures.right)"]
@@ -79,6 +86,7 @@ enum PairsRun {
             ([
                 table, "", "mean average precision \(percent(score.meanAveragePrecision)) %",
                 "time       \(speed): \(steps)",
-            ] + (mistakes.isEmpty ? [] : ["mistakes:"] + mistakes)).joined(separator: "\n")
+            ] + (mistakes.isEmpty ? [] : ["mistakes:"] + mistakes)
+            + (leftOut.isEmpty ? [] : ["left out:"] + leftOut.map { "  \($0)" })).joined(separator: "\n")
     }
 }

@@ -11,33 +11,67 @@ struct ModelCommand: AsyncParsableCommand {
         commandName: "model",
         abstract: "Put trained models on record, list and show them, and review how models and recipes perform.",
         discussion: "Example: lineledger model list --plant deploy/plants/demo.yaml",
-        subcommands: [Submit.self, List.self, Show.self, ReviewModel.self]
+        subcommands: [SubmitModel.self, List.self, Show.self, ReviewModel.self]
     )
 
-    struct Submit: AsyncParsableCommand {
+    struct SubmitModel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "submit",
             abstract: "Put a trained model on record, with what it was learned from and how it compares.",
             discussion: """
                 The model and its report go to the console by content; a recipe that names the model's hash can be submitted
                 afterwards, and is what is approved. The same again changes nothing.
 
-                Example: lineledger model submit new.model --report new.train.json --reason "new lamp" --person ada \\
-                             --plant plant.yaml
+                A model trained elsewhere (an ONNX file, or the .bin of an OpenVINO model; its .xml may be shared by many)
+                needs --origin and --licence, and as its report that of `lineledger recipe test` with a draft recipe that names
+                it; --compared is the report of the active recipe on the same pictures.
+
+                Examples: lineledger model submit new.model --report new.train.json --reason "new lamp" --person ada \\
+                              --plant plant.yaml
+                          lineledger model submit scratches.onnx --report next.test.json --compared active.test.json \\
+                              --origin "Acme Vision, order 4711, 3000 of our bottles" --licence LicenseRef-Acme-4711 \\
+                              --reason "finds hair cracks" --person ada --plant plant.yaml
                 """
         )
-        @Argument(help: "Model file that lineledger train wrote.") var file: String
-        @Option(help: "Its report, from lineledger train --report.") var report: String
+        @Argument(help: "Model file that lineledger train wrote, or .onnx or .bin file.") var file: String
+        @Option(help: "Its report, from lineledger train; of a model trained elsewhere, from lineledger recipe test.")
+        var report: String
+        @Option(help: "Of a model trained elsewhere: by whom, and from what.") var origin: String?
+        @Option(help: "Of a model trained elsewhere: its licence, an SPDX expression or words.") var licence: String?
+        @Option(help: "With --origin: the report of lineledger recipe test on the active recipe and the same pictures.")
+        var compared: String?
         @Option(help: "Why it was trained; it is kept for ever.") var reason: String
         @OptionGroup var by: RecipeActor
 
+        func validate() throws {
+            guard (origin == nil) == (licence == nil) else {
+                throw ValidationError("--origin and --licence: found one; expected both, of a model trained elsewhere")
+            }
+            if compared != nil, origin == nil { throw ValidationError("--compared goes with --origin") }
+            if file.hasSuffix(".xml") {
+                throw ValidationError("\(file): found an OpenVINO model's graph; expected its weights, the .bin")
+            }
+        }
+
         func run() async throws {
             try await RecipeClient.run(try by.plant.load()) { client in
-                let model = try Files.read(file, atMost: LearnedTool.maxFileBytes)
+                let model = try Files.read(file, atMost: Recipe.namedFileLimit)
+                guard LearnedModel.isModel(model) || origin != nil else {
+                    Terminal.complain(
+                        "\(file): no model that lineledger train wrote; expected one, or --origin and --licence of a model "
+                            + "trained elsewhere"
+                    )
+                    throw ExitStatus.wrongUse
+                }
                 let report = try Files.read(report, atMost: 16 << 20)
                 var request = by.request
                 request.modelSHA256 = try await client.send(model)
                 request.reportSHA256 = try await client.send(report)
                 request.reason = reason
+                (request.origin, request.licence) = (origin ?? "", licence ?? "")
+                if let compared {
+                    request.comparedSHA256 = try await client.send(try Files.read(compared, atMost: 16 << 20))
+                }
                 // The same model, report and person is the same request, however often it is sent.
                 let content = "\(request.modelSHA256) \(request.reportSHA256) \(request.person)"
                 request.requestID = "model-\(hexSHA256(Array(content.utf8)))"
@@ -67,7 +101,7 @@ struct ModelCommand: AsyncParsableCommand {
                         ?? String(sha256.prefix(12))
                 }
                 return [
-                    String(row.sha256.prefix(12)), row.model.tool, "\(row.model.pictures)",
+                    String(row.sha256.prefix(12)), row.model.tool, ModelText.pictures(row.model),
                     RecipeText.day(row.model.trainedAtUs), row.model.author, ModelText.figures(row.model.figures),
                     ModelText.figures(row.model.comparedFigures), ModelText.review(row.model.review),
                     recipes.isEmpty ? "-" : recipes.joined(separator: ", "),

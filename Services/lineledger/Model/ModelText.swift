@@ -9,9 +9,12 @@ enum ModelText {
     static func said(_ row: RecipeWire.ModelRow, isRepeated: Bool) -> String {
         let model = row.model
         let when = isRepeated ? "was on record before" : "is on record"
-        return "model \(row.sha256.prefix(12)) (\(model.tool), \(model.pictures) pictures) \(when), last review: "
+        let pictures = model.origin.isEmpty ? "\(model.pictures) pictures" : "trained elsewhere"
+        return "model \(row.sha256.prefix(12)) (\(model.tool), \(pictures)) \(when), last review: "
             + review(model.review)
     }
+
+    static func pictures(_ model: ModelLife) -> String { model.origin.isEmpty ? "\(model.pictures)" : "elsewhere" }
 
     static func figures(_ figures: ModelLife.Figures?) -> String {
         guard let figures else { return "-" }
@@ -29,7 +32,9 @@ enum ModelText {
     static func text(_ info: ModelInfo) -> String {
         var lines = [
             "model      \(info.modelSha256)",
-            "learned    \(info.tool) from \(info.pictures) pictures, list \(info.trainingSetSha256)",
+            info.origin.isEmpty
+                ? "learned    \(info.tool) from \(info.pictures) pictures, list \(info.trainingSetSha256)"
+                : "elsewhere  \(info.tool), \(info.origin); licence \(info.licence)",
             "on record  \(RecipeText.day(info.trainedAtUs)) by \(info.trainedBy): \(info.reason)",
             "report     \(info.reportSha256)",
         ]
@@ -72,12 +77,15 @@ extension ReviewReport {
         let table = series.map { one in
             let drift = one.drift.map { "\($0) since \(one.since ?? ""), found at \(one.foundAt ?? "")" } ?? "-"
             return [
-                one.name, one.conclusion, "\(one.known)", "\(one.recent)", String(format: "%+.3f", one.shift),
+                one.label, one.conclusion, "\(one.known)", "\(one.recent)", String(format: "%+.3f", one.shift),
                 String(format: "%.3f (%.3f)", one.difference, one.bound),
                 String(format: "%.1f (%.1f)", one.sum, one.limit), drift,
                 "\(one.overLimit.events) of \(one.overLimit.trials)",
             ]
         }
-        return "\(subject): \(conclusion); known are \(basis)\n\(Terminal.table([heading] + table))"
+        return "\(subject): \(finding); known are \(basis)\n\(Terminal.table([heading] + table))"
     }
+
+    /// The conclusion, and what it is of; example "shifted: copper at vision-1".
+    var finding: String { worst.map { "\(conclusion): \($0)" } ?? conclusion }
 }

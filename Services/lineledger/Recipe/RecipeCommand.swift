@@ -126,7 +126,8 @@ struct RecipeCommand: AsyncParsableCommand {
             abstract: "The submitted recipes of a plant and where each stands; the console must run.",
             discussion: """
                 Column models names those files of a recipe that are models on record; column review due says when the periodic
-                review of an active recipe is due, or that it is overdue (recipes.review_days of the plant file).
+                review of an active recipe is due, or that it is overdue (recipes.review_days of the plant file), which raises
+                the alarm review-overdue.
 
                 Example: lineledger recipe list --plant deploy/plants/demo.yaml
                 """

@@ -7,7 +7,8 @@ import ServiceRuntime
 import Vision
 
 /// Reads everything that a plant keeps and names what is not as it was written (I7, I8): records whose bytes changed,
-/// ranges that are gone, writers' numbers with holes, records that no build understands, pictures that are missing or changed.
+/// ranges that are gone, writers' numbers with holes, topics and ends of partitions that are lost, records that no build
+/// understands, pictures that are missing or changed.
 struct LogVerification {
     struct Finding: Encodable {
         /// Topic, partition and offset, or the file.
@@ -37,6 +38,7 @@ struct LogVerification {
     private var pictures: [String: (stored: String, trigger: String)] = [:]
     /// What was submitted, by content hash.
     private var submitted: [String: String] = [:]
+    private var causes = CitedOrigins()
 
     init(plant: PlantFile, log: any EventLog, withPictures: Bool) {
         self.plant = plant
@@ -46,25 +48,72 @@ struct LogVerification {
 
     mutating func run(progress: (_ done: Int64, _ all: Int64) -> Void) async throws -> Result {
         let topics = try await log.topics().filter { TopicName($0)?.site == plant.site }
+        if topics.isEmpty {
+            found(plant.log, "no topic of site \(plant.site) is there; expected the log of a plant that has run")
+        }
+        try await findLostTopics()
         var ends: [TopicPartition: Int64] = [:]
         for topic in topics {
-            for partition in 0..<(try await log.partitionCount(of: topic)) {
-                let place = TopicPartition(topic, partition)
-                ends[place] = try await log.endOffset(of: place)
+            do throws(LogFailure) {
+                for partition in 0..<(try await log.partitionCount(of: topic)) {
+                    let place = TopicPartition(topic, partition)
+                    ends[place] = try await log.endOffset(of: place)
+                }
+            } catch {
+                try isFinding(error, at: topic)
             }
         }
         let all = ends.values.reduce(0, +)
         var done: Int64 = 0
         for (place, end) in ends.sorted(by: { $0.key < $1.key }) where end > 0 {
-            try await verify(place, end) { progress(done + $0, all) }
+            do throws(LogFailure) {
+                try await verify(place, end) { progress(done + $0, all) }
+            } catch {
+                try isFinding(error, at: "\(place)")
+            }
             done += end
         }
+        await findLostCauses(ends)
         if withPictures { try verifyPictures() }
         if plant.writesDecisions { try verifyRecipes() }
         return result
     }
 
-    private mutating func verify(_ place: TopicPartition, _ end: Int64, progress: (Int64) -> Void) async throws {
+    /// Damage of one topic is found, and the others are still looked at; a log out of reach ends it.
+    private mutating func isFinding(_ failure: LogFailure, at place: String) throws(LogFailure) {
+        switch failure {
+        case .corrupt, .unknown: found(place, "\(failure)")
+        default: throw failure
+        }
+    }
+
+    /// Topics of an embedded log of which only the companion files are left.
+    private mutating func findLostTopics() async throws {
+        guard let embedded = log as? EmbeddedLog else { return }
+        for topic in try await embedded.lostTopics() where TopicName(topic)?.site == plant.site {
+            found(topic, "its file is gone, and records were acknowledged; restore it from a mirror or a backup")
+        }
+    }
+
+    /// Records that others name as their cause must be there, in whatever was read.
+    private mutating func findLostCauses(_ ends: [TopicPartition: Int64]) async {
+        for (origin, citing) in causes.missing where origin.site == plant.site {
+            let place = TopicPartition("\(TopicName.prefix).\(origin.site).\(origin.topic)", Int32(origin.partition))
+            // What was appended since belongs to a later verification.
+            if let end = ends[place], let now = try? await log.endOffset(of: place), now > end { continue }
+            found(
+                "\(place)",
+                "record \(origin.sequence) of epoch \(origin.epoch), the cause of \(citing), is not there, nor any after it; "
+                    + "restore them from a mirror or a backup, or wait where a station's host still sends them"
+            )
+        }
+    }
+
+    private mutating func verify(
+        _ place: TopicPartition,
+        _ end: Int64,
+        progress: (Int64) -> Void
+    ) async throws(LogFailure) {
         let reader = try await log.reader(from: [place: 0])
         var fence = Fence()
         var next: Int64 = 0
@@ -94,6 +143,7 @@ struct LogVerification {
         } catch {
             return found(place, "\(error)")
         }
+        causes.note(record.meta, at: place, citing: !comesDown(stored.place.topic))
         switch fence.admit(record.meta) {
         case .accepted: break
         case .void: result.void += 1
@@ -116,6 +166,12 @@ struct LogVerification {
             default: break
             }
         }
+    }
+
+    /// Whether the plant's log sends the topic here: the causes of its records may be of stations elsewhere.
+    private func comesDown(_ topic: String) -> Bool {
+        guard let name = TopicName(topic)?.topic else { return false }
+        return plant.uplink?.down.contains { "\($0)" == name } ?? false
     }
 
     private static func decode(_ stored: StoredRecord) throws -> AnyRecord {

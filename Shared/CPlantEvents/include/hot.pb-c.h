@@ -308,10 +308,12 @@ struct  Plant__PartInspected
   size_t n_timings;
   Plant__ToolTiming **timings;
   ProtobufCBinaryData source_name;
+  size_t n_scores;
+  float *scores;
 };
 #define PLANT__PART_INSPECTED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&plant__part_inspected__descriptor) \
-    , {0,NULL}, NULL, NULL, {0,NULL}, {0,NULL}, PLANT__VERDICT__VERDICT_UNSPECIFIED, 0, 0, 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0,NULL, {0,NULL} }
+    , {0,NULL}, NULL, NULL, {0,NULL}, {0,NULL}, PLANT__VERDICT__VERDICT_UNSPECIFIED, 0, 0, 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0,NULL, {0,NULL}, 0,NULL }
 
 
 typedef enum {

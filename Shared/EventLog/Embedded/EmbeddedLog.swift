@@ -50,6 +50,12 @@ package final class EmbeddedLog: EventLog {
         return try await catalogue.topics()
     }
 
+    /// Topics whose records were acknowledged and whose file is gone.
+    package func lostTopics() async throws(LogFailure) -> [String] {
+        try checkOpen()
+        return try await catalogue.lostTopics()
+    }
+
     package func partitionCount(of topic: String) async throws(LogFailure) -> Int32 {
         try checkOpen()
         return try await catalogue.partitionCount(of: topic)
@@ -136,17 +142,27 @@ private actor TopicCatalogue {
         try TopicFile(directory: directory, topic: topic).create(partitions: partitions)
     }
 
-    func topics() throws(LogFailure) -> [String] {
+    func topics() throws(LogFailure) -> [String] { try names(ending: TopicFile.suffix) }
+
+    func lostTopics() throws(LogFailure) -> [String] {
+        try names(ending: TopicFile.bellSuffix).filter { topic in
+            let file = TopicFile(directory: directory, topic: topic)
+            var bell = stat()
+            return !file.exists && stat(file.bellPath, &bell) == 0 && bell.st_size > 0
+        }
+    }
+
+    private func names(ending suffix: String) throws(LogFailure) -> [String] {
         guard let stream = opendir(directory) else { throw .system(errno, "listing \(directory)") }
         defer { closedir(stream) }
-        var topics: [String] = []
+        var names: [String] = []
         while let entry = readdir(stream) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if name.hasSuffix(TopicFile.suffix) { topics.append(String(name.dropLast(TopicFile.suffix.count))) }
+            if name.hasSuffix(suffix) { names.append(String(name.dropLast(suffix.count))) }
         }
-        return topics.sorted()
+        return names.sorted()
     }
 
     func partitionCount(of topic: String) throws(LogFailure) -> Int32 {

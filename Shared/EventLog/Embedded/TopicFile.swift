@@ -4,6 +4,7 @@ import SQLite
 /// The form of one topic on disk: `<topic>.log.db`, beside it `<topic>.writer.lock` and `<topic>.bell`.
 struct TopicFile: Sendable {
     static let suffix = ".log.db"
+    static let bellSuffix = ".bell"
     private static let formatVersion: Int64 = 1
     /// "LLog", so that `file` and other programs can tell what it is.
     private static let applicationID: Int64 = 0x4c4c_6f67
@@ -16,7 +17,7 @@ struct TopicFile: Sendable {
     var path: String { "\(directory)/\(topic)\(Self.suffix)" }
     var lockPath: String { "\(directory)/\(topic).writer.lock" }
     /// Written after each commit (`AcknowledgedEnds`); readers watch it.
-    var bellPath: String { "\(directory)/\(topic).bell" }
+    var bellPath: String { "\(directory)/\(topic)\(Self.bellSuffix)" }
     var exists: Bool { access(path, F_OK) == 0 }
 
     static func id(_ partition: Int32, _ offset: Int64) -> Int64 { Int64(partition) << offsetBits | offset }

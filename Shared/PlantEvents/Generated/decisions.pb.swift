@@ -1531,7 +1531,7 @@ package nonisolated struct ModelTrained: @unchecked Sendable {
     set {_uniqueStorage()._modelSha256 = newValue}
   }
 
-  /// SHA-256 over the list of training pictures and labels.
+  /// SHA-256 over the list of training pictures and labels; empty for a model trained elsewhere.
   package var trainingSetSha256: String {
     get {_storage._trainingSetSha256}
     set {_uniqueStorage()._trainingSetSha256 = newValue}
@@ -1543,7 +1543,7 @@ package nonisolated struct ModelTrained: @unchecked Sendable {
     set {_uniqueStorage()._testSetSha256 = newValue}
   }
 
-  /// Training pictures.
+  /// Training pictures; 0 where they are not known.
   package var pictures: UInt64 {
     get {_storage._pictures}
     set {_uniqueStorage()._pictures = newValue}
@@ -1598,6 +1598,19 @@ package nonisolated struct ModelTrained: @unchecked Sendable {
   package var hasActiveFigures: Bool {_storage._activeFigures != nil}
   /// Clears the value of `activeFigures`. Subsequent reads from it will return its default value.
   package mutating func clearActiveFigures() {_uniqueStorage()._activeFigures = nil}
+
+  /// Of a model trained elsewhere, by whom and from what, in words; its training pictures are not known. Empty for one
+  /// whose training set is named.
+  package var origin: String {
+    get {_storage._origin}
+    set {_uniqueStorage()._origin = newValue}
+  }
+
+  /// Licence that a model trained elsewhere may be used under, an SPDX expression or words; empty otherwise.
+  package var licence: String {
+    get {_storage._licence}
+    set {_uniqueStorage()._licence = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -4398,7 +4411,7 @@ nonisolated extension CapabilityStudyApproved: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension ModelTrained: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ModelTrained"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}model_sha256\0\u{3}training_set_sha256\0\u{3}test_set_sha256\0\u{1}pictures\0\u{1}strata\0\u{3}report_sha256\0\u{1}tool\0\u{3}backbone_sha256\0\u{1}figures\0\u{3}active_sha256\0\u{3}active_figures\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}act\0\u{3}model_sha256\0\u{3}training_set_sha256\0\u{3}test_set_sha256\0\u{1}pictures\0\u{1}strata\0\u{3}report_sha256\0\u{1}tool\0\u{3}backbone_sha256\0\u{1}figures\0\u{3}active_sha256\0\u{3}active_figures\0\u{1}origin\0\u{1}licence\0")
 
   fileprivate class _StorageClass {
     var _act: HumanAct? = nil
@@ -4413,6 +4426,8 @@ nonisolated extension ModelTrained: SwiftProtobuf.Message, SwiftProtobuf._Messag
     var _figures: ModelFigures? = nil
     var _activeSha256: String = String()
     var _activeFigures: ModelFigures? = nil
+    var _origin: String = String()
+    var _licence: String = String()
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -4435,6 +4450,8 @@ nonisolated extension ModelTrained: SwiftProtobuf.Message, SwiftProtobuf._Messag
       _figures = source._figures
       _activeSha256 = source._activeSha256
       _activeFigures = source._activeFigures
+      _origin = source._origin
+      _licence = source._licence
     }
   }
 
@@ -4465,6 +4482,8 @@ nonisolated extension ModelTrained: SwiftProtobuf.Message, SwiftProtobuf._Messag
         case 10: try { try decoder.decodeSingularMessageField(value: &_storage._figures) }()
         case 11: try { try decoder.decodeSingularStringField(value: &_storage._activeSha256) }()
         case 12: try { try decoder.decodeSingularMessageField(value: &_storage._activeFigures) }()
+        case 13: try { try decoder.decodeSingularStringField(value: &_storage._origin) }()
+        case 14: try { try decoder.decodeSingularStringField(value: &_storage._licence) }()
         default: break
         }
       }
@@ -4513,6 +4532,12 @@ nonisolated extension ModelTrained: SwiftProtobuf.Message, SwiftProtobuf._Messag
       try { if let v = _storage._activeFigures {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
       } }()
+      if !_storage._origin.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._origin, fieldNumber: 13)
+      }
+      if !_storage._licence.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._licence, fieldNumber: 14)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -4534,6 +4559,8 @@ nonisolated extension ModelTrained: SwiftProtobuf.Message, SwiftProtobuf._Messag
         if _storage._figures != rhs_storage._figures {return false}
         if _storage._activeSha256 != rhs_storage._activeSha256 {return false}
         if _storage._activeFigures != rhs_storage._activeFigures {return false}
+        if _storage._origin != rhs_storage._origin {return false}
+        if _storage._licence != rhs_storage._licence {return false}
         return true
       }
       if !storagesAreEqual {return false}

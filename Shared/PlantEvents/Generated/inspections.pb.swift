@@ -383,7 +383,7 @@ package nonisolated struct ReactionPlan: Sendable {
 
 /// The recipe was loaded, checked and is now what parts are judged by (CHG-01, CHG-10).
 /// Example: station: "vision-1" recipe_id: "pcb-7" revision: "7" recipe_sha256: "3a7bd3e2..." reaction_plan {
-/// hold_on_categories: "short" hold_after_failures: 3 hold_window: 20 } control_plan_revision: "CP-7/4"
+/// hold_on_categories: "short" hold_after_failures: 3 hold_window: 20 } control_plan_revision: "CP-7/4" tools: "copper"
 package nonisolated struct RecipeActivated: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -416,6 +416,9 @@ package nonisolated struct RecipeActivated: Sendable {
 
   /// Control-plan revision the recipe implements (CTX-13).
   package var controlPlanRevision: String = String()
+
+  /// Names of the recipe's tools, in its order (ML-04).
+  package var tools: [String] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -575,7 +578,7 @@ package nonisolated struct ToolTiming: Sendable {
 /// A part was judged (RES-01 .. RES-10, TRC-01 .. TRC-08).
 /// Example: part_id: "vision-1/4/482" trigger { station: "vision-1" session: 4 sequence: 482 }
 /// pixels_sha256: "9f86d081..." verdict: VERDICT_FAIL score: 1.8 confidence: 0.8 defects { category: "short" x: 212
-/// y: 90 width: 14 height: 9 area: 88 score: 1.8 } rejection_reason: "short at 212,90"
+/// y: 90 width: 14 height: 9 area: 88 score: 1.8 } rejection_reason: "short at 212,90" scores: 1.8 scores: 0.2
 package nonisolated struct PartInspected: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -687,6 +690,13 @@ package nonisolated struct PartInspected: @unchecked Sendable {
   package var sourceName: String {
     get {_storage._sourceName}
     set {_uniqueStorage()._sourceName = newValue}
+  }
+
+  /// What each tool scored, in units of its fail limit: one for each of RecipeActivated.tools of that recipe, in that
+  /// order; empty where the part was not found on the picture (ML-04).
+  package var scores: [Float] {
+    get {_storage._scores}
+    set {_uniqueStorage()._scores = newValue}
   }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -1923,7 +1933,7 @@ nonisolated extension ReactionPlan: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension RecipeActivated: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RecipeActivated"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}recipe_id\0\u{1}revision\0\u{3}recipe_sha256\0\u{3}model_sha256\0\u{3}reaction_plan\0\u{3}control_plan_revision\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}recipe_id\0\u{1}revision\0\u{3}recipe_sha256\0\u{3}model_sha256\0\u{3}reaction_plan\0\u{3}control_plan_revision\0\u{1}tools\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1938,6 +1948,7 @@ nonisolated extension RecipeActivated: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.modelSha256) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._reactionPlan) }()
       case 7: try { try decoder.decodeSingularStringField(value: &self.controlPlanRevision) }()
+      case 8: try { try decoder.decodeRepeatedStringField(value: &self.tools) }()
       default: break
       }
     }
@@ -1969,6 +1980,9 @@ nonisolated extension RecipeActivated: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.controlPlanRevision.isEmpty {
       try visitor.visitSingularStringField(value: self.controlPlanRevision, fieldNumber: 7)
     }
+    if !self.tools.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.tools, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1980,6 +1994,7 @@ nonisolated extension RecipeActivated: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.modelSha256 != rhs.modelSha256 {return false}
     if lhs._reactionPlan != rhs._reactionPlan {return false}
     if lhs.controlPlanRevision != rhs.controlPlanRevision {return false}
+    if lhs.tools != rhs.tools {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2235,7 +2250,7 @@ nonisolated extension ToolTiming: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension PartInspected: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".PartInspected"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}part_id\0\u{1}trigger\0\u{1}frame\0\u{3}pixels_sha256\0\u{1}context\0\u{1}verdict\0\u{1}score\0\u{1}confidence\0\u{1}defects\0\u{3}rejection_reason\0\u{3}recipe_id\0\u{3}recipe_sha256\0\u{3}triggered_at_us\0\u{3}decided_at_us\0\u{1}timings\0\u{3}source_name\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}part_id\0\u{1}trigger\0\u{1}frame\0\u{3}pixels_sha256\0\u{1}context\0\u{1}verdict\0\u{1}score\0\u{1}confidence\0\u{1}defects\0\u{3}rejection_reason\0\u{3}recipe_id\0\u{3}recipe_sha256\0\u{3}triggered_at_us\0\u{3}decided_at_us\0\u{1}timings\0\u{3}source_name\0\u{1}scores\0")
 
   fileprivate class _StorageClass {
     var _partID: String = String()
@@ -2254,6 +2269,7 @@ nonisolated extension PartInspected: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _decidedAtUs: Int64 = 0
     var _timings: [ToolTiming] = []
     var _sourceName: String = String()
+    var _scores: [Float] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2280,6 +2296,7 @@ nonisolated extension PartInspected: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _decidedAtUs = source._decidedAtUs
       _timings = source._timings
       _sourceName = source._sourceName
+      _scores = source._scores
     }
   }
 
@@ -2314,6 +2331,7 @@ nonisolated extension PartInspected: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 14: try { try decoder.decodeSingularInt64Field(value: &_storage._decidedAtUs) }()
         case 15: try { try decoder.decodeRepeatedMessageField(value: &_storage._timings) }()
         case 16: try { try decoder.decodeSingularStringField(value: &_storage._sourceName) }()
+        case 17: try { try decoder.decodeRepeatedFloatField(value: &_storage._scores) }()
         default: break
         }
       }
@@ -2374,6 +2392,9 @@ nonisolated extension PartInspected: SwiftProtobuf.Message, SwiftProtobuf._Messa
       if !_storage._sourceName.isEmpty {
         try visitor.visitSingularStringField(value: _storage._sourceName, fieldNumber: 16)
       }
+      if !_storage._scores.isEmpty {
+        try visitor.visitPackedFloatField(value: _storage._scores, fieldNumber: 17)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2399,6 +2420,7 @@ nonisolated extension PartInspected: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._decidedAtUs != rhs_storage._decidedAtUs {return false}
         if _storage._timings != rhs_storage._timings {return false}
         if _storage._sourceName != rhs_storage._sourceName {return false}
+        if _storage._scores != rhs_storage._scores {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -69,7 +69,7 @@ final class AlertingProcess: SimProcess {
         let records = try intake.next(max: 1 + world.random.below(20))
         var drafts = records.flatMap(take)
         if records.isEmpty, intake.isAtEnd {
-            drafts += fold.resume(unresumed, nowUs: world.wallUs(host))
+            drafts += fold.resume(unresumed, nowUs: world.wallUs(host), Self.limits)
             unresumed = []
             drafts += fold.tick(nowUs: world.wallUs(host), Self.limits)
         }

@@ -96,9 +96,12 @@ private struct FoundCodes {
         case .itf, .codabar, .code39, .code32, .upcE, .dataBar:
             return unsure.contains { $0.isSame(as: code) } || isSeenAgain(code)
         default:
-            return true
+            return !isAtLimit(code) || unsure.contains { $0.isSame(as: code) } || isSeenAgain(code)
         }
     }
+
+    /// Whether nearly all error correction was used up, so that another text may be as near: grade F by ISO/IEC 15415.
+    private func isAtLimit(_ code: ReadCode) -> Bool { (code.unusedErrorCorrection ?? 1) < 0.25 }
 
     /// Whether it is read as well where its surroundings are looked at alone, enlarged.
     private func isSeenAgain(_ code: ReadCode) -> Bool {

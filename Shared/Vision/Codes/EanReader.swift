@@ -38,11 +38,38 @@ enum EanReader {
             guard let (match, found, isReversed) = best, match.correlation > minCorrelation, match.margin > minMargin
             else { continue }
             let width = Float(plane.width)
+            guard hasQuietZones(match, rows: found, isReversed: isReversed, plane) else { continue }
             let ends = isReversed ? (width - match.from, width - match.to) : (match.from, match.to)
             let (top, bottom) = (found.min() ?? 0, (found.max() ?? 0) + thickness - 1)
             return code(match, ends: ends, rows: top...bottom, isTurned: isTurned, view: view)
         }
         return nil
+    }
+
+    /// Whether it is light on both sides, where the bars of a code of another kind would go on: three modules of the
+    /// eleven and seven that ISO/IEC 15420 asks for.
+    private static func hasQuietZones(
+        _ match: EanTable.Match,
+        rows: [Int],
+        isReversed: Bool,
+        _ plane: CodeView
+    ) -> Bool {
+        let module = (match.to - match.from) / Float(EanLayout.ean13.modules)
+        let lines = rows.map { row in
+            let line = GreyLine(plane, rows: row..<row + 1)
+            return isReversed ? line.reversed() : line
+        }
+        func level(_ modules: Float, from end: Float) -> Float {
+            lines.reduce(0) { $0 + $1.value(at: end + modules * module) } / Float(lines.count)
+        }
+        let inside = stride(from: Float(0.5), to: Float(EanLayout.ean13.modules), by: 0.5).map {
+            level($0, from: match.from)
+        }
+        guard let darkest = inside.min(), let lightest = inside.max() else { return false }
+        let outside = stride(from: Float(1), through: 3, by: 0.5).flatMap {
+            [level(-$0, from: match.from), level($0, from: match.to)]
+        }
+        return outside.allSatisfy { $0 > (darkest + lightest) / 2 }
     }
 
     /// Whether the grey values around an EAN or UPC code say what was read, more than anything else that is valid.

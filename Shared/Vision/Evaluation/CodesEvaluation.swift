@@ -37,31 +37,25 @@ package struct CodesFolder: Equatable, Sendable {
     /// Reads `labels.csv`; pictures are not opened.
     package static func read(_ folder: String) throws(FileError) -> CodesFolder {
         let path = "\(folder)/labels.csv"
-        guard let text = String(validating: try Files.read(path, atMost: 50_000_000), as: UTF8.self) else {
-            throw FileError(path: path, reason: "not UTF-8 text")
+        let table = try CsvTable.read(path, columns: ["image", "expected_kind", "expected_file"])
+        guard table.rows.count <= maxPictures else {
+            throw FileError(path: path, reason: "\(table.rows.count) pictures; expected at most \(maxPictures)")
         }
-        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-            .map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
-        guard let header = lines.first, let image = header.firstIndex(of: "image"),
-            let kind = header.firstIndex(of: "expected_kind"), let file = header.firstIndex(of: "expected_file")
-        else { throw FileError(path: path, reason: "line 1 has no columns image, expected_file and expected_kind") }
-        guard lines.count <= maxPictures else {
-            throw FileError(path: path, reason: "\(lines.count) lines; expected at most \(maxPictures)")
-        }
-        var items: [Item] = []
-        for (index, line) in lines.enumerated().dropFirst() where line != [""] {
-            guard line.count == header.count, isBelow(line[image]), let expected = expectation(line[kind], line[file])
-            else {
-                throw FileError(
-                    path: path,
-                    reason: "line \(index + 1) is not understood; expected \(header.count) fields, paths below the "
-                        + "folder, and expected_kind text, bytes or none"
+        let columns = ["image", "expected_kind", "expected_file", "folder"]
+        let items = try table.parsed(columns) { fields -> Result<Item, LineFault> in
+            guard let image = fields[0], isBelow(image) else {
+                return .failure(LineFault("image \"\(fields[0] ?? "")\"; expected a path below the folder"))
+            }
+            let (kind, file) = (fields[1] ?? "", fields[2] ?? "")
+            guard let expected = expectation(kind, file) else {
+                return .failure(
+                    LineFault(
+                        "expected_kind \"\(kind)\" and expected_file \"\(file)\"; expected text or bytes and a path below "
+                            + "the folder, or none"
+                    )
                 )
             }
-            let family = header.firstIndex(of: "folder").map { line[$0] }
-            items.append(
-                Item(name: line[image], family: family ?? CodesFolder.family(of: line[image]), expected: expected)
-            )
+            return .success(Item(name: image, family: fields[3] ?? family(of: image), expected: expected))
         }
         guard !items.isEmpty else { throw FileError(path: path, reason: "names no picture; expected one a line") }
         return CodesFolder(folder: folder, items: items)
@@ -95,7 +89,7 @@ package struct CodesFolder: Equatable, Sendable {
 }
 
 /// How many codes of a folder are read, and what is read that is not there.
-package struct CodesEvaluation: Equatable, Sendable {
+package struct CodesEvaluation: Sendable {
     /// What was found in some pictures.
     package struct Tally: Equatable, Sendable {
         /// Pictures that show a code.
@@ -142,6 +136,8 @@ package struct CodesEvaluation: Equatable, Sendable {
     /// By family.
     package private(set) var families: [String: Tally] = [:]
     package private(set) var items: [Item] = []
+    /// Pictures that could not be read as pictures, with the reason: those that show a code count as expected, not read.
+    package private(set) var leftOut: [(name: String, reason: String)] = []
     /// Time of reading one picture, decoding of the file left out; nil of an empty folder.
     package var medianMs: Double? { Evaluation.median(items.map(\.milliseconds)) }
     package var maxMs: Double { items.map(\.milliseconds).max() ?? 0 }
@@ -155,15 +151,28 @@ package struct CodesEvaluation: Equatable, Sendable {
     ) throws -> CodesEvaluation {
         var evaluation = CodesEvaluation()
         for item in folder.items {
-            let picture = try PictureCodec.load(path: "\(folder.folder)/\(item.name)")
             let expected = try folder.expectedBytes(of: item)
+            let picture: Picture
+            do {
+                picture = try PictureCodec.load(path: "\(folder.folder)/\(item.name)")
+            } catch {
+                evaluation.leaveOut(item, reason: error.reason)
+                continue
+            }
             let startUs = nowUs()
             let codes = CodeReader.read(picture)
             let milliseconds = Double(nowUs() - startUs) / 1000
             evaluation.add(item, expected: expected, codes: codes, milliseconds: milliseconds)
-            progress(evaluation.items.count)
+            progress(evaluation.items.count + evaluation.leftOut.count)
         }
         return evaluation
+    }
+
+    private mutating func leaveOut(_ item: CodesFolder.Item, reason: String) {
+        let tally = item.expected == .nothing ? Tally(negatives: 1) : Tally(expected: 1)
+        total.add(tally)
+        families[item.family, default: Tally()].add(tally)
+        leftOut.append((item.name, reason))
     }
 
     private mutating func add(

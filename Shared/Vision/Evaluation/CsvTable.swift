@@ -25,12 +25,12 @@ package struct CsvTable: Equatable, Sendable {
             throw FileError(path: path, reason: "not UTF-8 text")
         }
         let table = try CsvTable(text, path: path)
-        let missing = required.filter { !table.columns.contains($0) }
+        let missing = required.filter { !table.names.contains($0) }
         guard missing.isEmpty else {
             throw FileError(
                 path: path,
-                reason: "line 1 has no column \(missing.joined(separator: ", ")); expected "
-                    + required.joined(separator: ", ")
+                reason: "line 1 has no column \(missing.joined(separator: ", ")), but "
+                    + "\"\(table.columns.joined(separator: ",").prefix(100))\"; expected \(required.joined(separator: ","))"
             )
         }
         return table
@@ -64,7 +64,7 @@ package struct CsvTable: Equatable, Sendable {
         _ names: [String],
         _ parse: (_ fields: [String?]) -> Result<Value, LineFault>
     ) throws(FileError) -> [Value] {
-        let places = names.map { columns.firstIndex(of: $0) }
+        let places = names.map { self.names.firstIndex(of: $0) }
         var values: [Value] = []
         var faults: [String] = []
         for row in rows {
@@ -79,6 +79,15 @@ package struct CsvTable: Equatable, Sendable {
             throw FileError(path: path, reason: faults.prefix(Self.maxFaults).joined(separator: "; ") + more)
         }
         return values
+    }
+
+    /// The columns by which fields are looked up.
+    private var names: [String] { columns.map(Self.word) }
+
+    /// Without the blanks around it, which people leave after commas.
+    static func word(_ field: String) -> String {
+        guard let last = field.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+        return String(field[...last].drop { $0.isWhitespace })
     }
 
     /// Most wrong lines that are told.

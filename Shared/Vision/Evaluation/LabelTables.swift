@@ -66,7 +66,7 @@ struct LabelTables {
         let group = chooseGroup(of: table)
         var known: Set<String> = []
         return try table.parsed(["image", "label", "defect", "mask", group]) { fields in
-            let label = fields[1] ?? ""
+            let label = CsvTable.word(fields[1] ?? "").lowercased()
             guard ["normal", "anomaly"].contains(label) else {
                 let found = fields[1].map { "\"\($0)\"" } ?? "nothing"
                 return .failure(LineFault("label \(found); expected normal or anomaly"))

@@ -62,11 +62,13 @@ package struct LabelledFolder: Equatable, Sendable {
     /// - `boxes.csv`: `image`, `x1`, `y1`, `x2`, `y2`, `class`, a line for each marked defect,
     /// - `images.csv`: `image`, and perhaps a group: beside polygons or boxes it lists the pictures without any, too.
     ///
-    /// Where neither labels nor marks are there: the folders `normal/` and `anomaly/`; folders in `anomaly/` are named
-    /// after their defects.
+    /// Where neither labels nor marks are there: the folders `normal/` and `anomaly/`, with whatever folders are in them;
+    /// those in `anomaly/` are named after their defects. Pictures of other formats are listed too, so that whoever opens
+    /// them says so.
     /// - Parameter group: Column of `labels.csv` or `images.csv` that names each picture's group; nil for the first of
     ///   `groupColumns` that is there.
     package static func read(_ folder: String, group: String? = nil) throws(FileError) -> LabelledFolder {
+        guard Files.isFolder(folder) else { throw FileError(path: folder, reason: "no such folder") }
         var tables = LabelTables(folder: folder, group: group)
         let listed = try tables.read()
         let items = if let listed { listed } else { try readFolders(folder) }
@@ -151,21 +153,39 @@ package struct LabelledFolder: Equatable, Sendable {
         }
     }
 
+    /// Folders below `normal/` or `anomaly/`.
+    private static let maxDepth = 8
+    /// Endings of pictures that cannot be read.
+    private static let otherPictures = [".bmp", ".tif", ".tiff", ".webp", ".gif", ".heic", ".avif", ".jp2", ".pbm"]
+
     private static func readFolders(_ folder: String) throws(FileError) -> [Item] {
         var items: [Item] = []
         for (name, isBad) in [("normal", false), ("anomaly", true)] where Files.isFolder("\(folder)/\(name)") {
-            for file in try Files.names(in: "\(folder)/\(name)", atMost: maxPictures) where isPicture(file) {
-                items.append(Item(name: "\(name)/\(file)", isBad: isBad))
-            }
-        }
-        guard Files.isFolder("\(folder)/anomaly") else { return items }
-        for defect in try Files.names(in: "\(folder)/anomaly", atMost: maxPictures) {
-            let path = "anomaly/\(defect)"
-            guard Files.isFolder("\(folder)/\(path)") else { continue }
-            for file in try Files.names(in: "\(folder)/\(path)", atMost: maxPictures) where isPicture(file) {
-                items.append(Item(name: "\(path)/\(file)", isBad: true, defect: defect))
-            }
+            try look(in: folder, below: [name], isBad: isBad, into: &items)
         }
         return items
+    }
+
+    private static func look(
+        in folder: String,
+        below: [String],
+        isBad: Bool,
+        into items: inout [Item]
+    ) throws(FileError) {
+        let path = below.joined(separator: "/")
+        guard below.count <= maxDepth else {
+            throw FileError(path: "\(folder)/\(path)", reason: "more than \(maxDepth) folders below each other")
+        }
+        for file in try Files.names(in: "\(folder)/\(path)", atMost: maxPictures) {
+            let name = "\(path)/\(file)"
+            if Files.isFolder("\(folder)/\(name)") {
+                try look(in: folder, below: below + [file], isBad: isBad, into: &items)
+            } else if isPicture(file) || otherPictures.contains(where: file.lowercased().hasSuffix) {
+                items.append(Item(name: name, isBad: isBad, defect: isBad && below.count > 1 ? below[1] : ""))
+            }
+            guard items.count <= maxPictures else {
+                throw FileError(path: folder, reason: "more than \(maxPictures) pictures")
+            }
+        }
     }
 }

@@ -82,7 +82,7 @@ package struct PairsFolder: Equatable, Sendable {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw FileError(path: path, reason: "not UTF-8 text")
         }
-        return text.split(omittingEmptySubsequences: false) { $0.isNewline }
+        return text.drop { $0 == "\u{FEFF}" }.split(omittingEmptySubsequences: false) { $0.isNewline }
     }
 
     private static func names(in list: String) throws(FileError) -> Set<String> {

@@ -2,8 +2,13 @@
 package struct ReviewReport: Codable, Equatable, Sendable {
     /// Scores of one tool, or of the parts as a whole.
     package struct Series: Codable, Equatable, Sendable {
-        /// The tool's name in the recipe; `part` for the parts as a whole.
+        /// What the series of the parts as a whole is called; tools come before it.
+        package static let wholePart = "part"
+
+        /// The tool's name in the recipe; `part` for the parts as a whole, with the score of their verdict.
         package let name: String
+        /// Where the parts were judged; nil for pictures of a folder.
+        package let station: String?
         package let known: Int
         package let recent: Int
         /// "steady", "shifted", "drifting" or "too few".
@@ -24,9 +29,22 @@ package struct ReviewReport: Codable, Equatable, Sendable {
         package let foundAt: String?
         package let since: String?
 
-        /// - Parameter recent: Names of the parts or pictures and their scores, in the order of time.
-        package init(name: String, known: [Double], recent: [(name: String, score: Double)]) {
-            let review = ScoreReview(known: known, recent: recent.map(\.score))
+        /// - Parameters:
+        ///   - recent: Names of the parts or pictures and their scores, in the order of time.
+        ///   - series: How many are reviewed together: the chance of a false alarm is that of all of them (Bonferroni).
+        package init(
+            name: String,
+            station: String? = nil,
+            known: [Double],
+            recent: [(name: String, score: Double)],
+            of series: Int = 1
+        ) {
+            let review = ScoreReview(
+                known: known,
+                recent: recent.map(\.score),
+                significance: ScoreReview.significance / Double(max(1, series))
+            )
+            self.station = station
             let drift = review.drift
             self.name = name
             (self.known, self.recent) = (known.count, recent.count)
@@ -39,8 +57,15 @@ package struct ReviewReport: Codable, Equatable, Sendable {
             since = drift.since.map { recent[$0].name }
         }
 
+        /// Example "copper at vision-1".
+        package var label: String { station.map { "\(name) at \($0)" } ?? name }
+
+        /// How far it is over the bounds of both questions: 1 is on the nearer one.
+        fileprivate var excess: Double { max(difference / bound, limit > 0 ? sum / limit : 0) }
+
         private enum CodingKeys: String, CodingKey {
-            case name, known, recent, conclusion, difference, bound, shift, sum, allowance, limit, drift, since
+            case name, station, known, recent, conclusion, difference, bound, shift, sum, allowance, limit, drift
+            case since
             case overLimit = "over_limit"
             case foundAt = "found_at"
         }
@@ -57,6 +82,9 @@ package struct ReviewReport: Codable, Equatable, Sendable {
     package let series: [Series]
     /// The worst of the series': shifted before drifting before too few before steady.
     package let conclusion: String
+    /// Of the series with that conclusion the one furthest over its bounds, example "copper at vision-1"; nil where all are
+    /// steady.
+    package let worst: String?
 
     package init(
         subject: String,
@@ -70,7 +98,14 @@ package struct ReviewReport: Codable, Equatable, Sendable {
         self.series = series
         let found = Set(series.map(\.conclusion))
         let order: [ScoreReview.Conclusion] = [.shifted, .drifting, .tooFew]
-        conclusion = (order.first { found.contains($0.rawValue) } ?? .steady).rawValue
+        let conclusion = order.first { found.contains($0.rawValue) }
+        self.conclusion = (conclusion ?? .steady).rawValue
+        // The first of equals: a tool before the part that it decides on.
+        worst =
+            series.filter { $0.conclusion == conclusion?.rawValue }
+            .reduce(nil) { (worst: Series?, next) in
+                worst.map { next.excess > $0.excess ? next : $0 } ?? next
+            }?.label
     }
 
     /// Whether scores have moved: somebody should find out why.
@@ -79,8 +114,11 @@ package struct ReviewReport: Codable, Equatable, Sendable {
         return moved.contains { $0.rawValue == conclusion }
     }
 
+    /// Whether it found out nothing, for want of scores.
+    package var isTooFew: Bool { conclusion == ScoreReview.Conclusion.tooFew.rawValue }
+
     private enum CodingKeys: String, CodingKey {
-        case subject, basis, series, conclusion
+        case subject, basis, series, conclusion, worst
         case subjectSHA256 = "subject_sha256"
         case fromUs = "from_us"
         case toUs = "to_us"

@@ -3,7 +3,7 @@ import Glibc
 /// The periodic review of whatever gives a score (ML-04): whether parts still score as they did when all was well. A
 /// drifting camera, lamp or process shows here before good parts are rejected.
 package struct ScoreReview: Equatable, Sendable {
-    /// Chance of a false alarm at one review.
+    /// Chance of a false alarm of each question at one review.
     package static let significance = 0.01
     /// Scores needed on either side, at least.
     package static let minScores = 8
@@ -21,7 +21,7 @@ package struct ScoreReview: Equatable, Sendable {
 
     /// Largest difference of the two distributions' functions (Kolmogorov and Smirnov's D).
     package let difference: Double
-    /// Difference that chance stays below but for `significance` (Smirnov's asymptotic bound).
+    /// Difference that chance stays below but for the significance (Smirnov's asymptotic bound).
     package let bound: Double
     /// The cumulative sum over the recent scores in their order.
     package let drift: ScoreDrift
@@ -34,11 +34,12 @@ package struct ScoreReview: Equatable, Sendable {
     /// - Parameters:
     ///   - known: What parts scored when all was well: when the model was learned, or after its recipe was released.
     ///   - recent: What they scored lately, in the order of time; both in units of the limit.
-    package init(known: [Double], recent: [Double]) {
+    ///   - significance: Chance of a false alarm of each of the two questions.
+    package init(known: [Double], recent: [Double], significance: Double = Self.significance) {
         difference = Self.difference(known, recent)
         let (n, m) = (Double(max(1, known.count)), Double(max(1, recent.count)))
-        bound = (-log(Self.significance / 2) / 2 * (n + m) / (n * m)).squareRoot()
-        drift = ScoreDrift(known: known, recent: recent, significance: Self.significance)
+        bound = (-log(significance / 2) / 2 * (n + m) / (n * m)).squareRoot()
+        drift = ScoreDrift(known: known, recent: recent, significance: significance)
         shift = (Evaluation.median(recent) ?? 0) - (Evaluation.median(known) ?? 0)
         overLimit = Rate(events: recent.count { $0 >= 1 }, trials: recent.count)
         conclusion =

@@ -26,7 +26,8 @@ package struct FileError: Error, Equatable, CustomStringConvertible {
 package enum Files {
     /// The file's bytes; an error where there are more than `limit`.
     package static func read(_ path: String, atMost limit: Int) throws(FileError) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe without a writer would be waited for.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { throw .last(path, "open") }
         defer { close(file) }
         var status = stat()

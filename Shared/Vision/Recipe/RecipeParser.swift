@@ -46,7 +46,11 @@ extension Recipe {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            return .init(line: mark.line, key: "(file)", found: problem, expected: expected)
+            let found = problem.hasPrefix("found ") ? String(problem.dropFirst(6)) : problem
+            return .init(line: mark.line, key: "(file)", found: found, expected: expected)
+        case .reader(let problem, let offset, _, let yaml):
+            let line = 1 + yaml.prefix(offset ?? 0).count(where: \.isNewline)
+            return .init(line: line, key: "(file)", found: problem, expected: expected)
         case .duplicatedKeysInMapping(let keys, let context):
             let names = keys.map { "\($0)" }.sorted().joined(separator: ", ")
             return .init(line: context.mark.line, key: "(file)", found: "repeated \(names)", expected: expected)
