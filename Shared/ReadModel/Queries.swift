@@ -39,7 +39,10 @@ package final class Queries {
                 return
             } catch {
                 // A file that went away between the two looks was replaced.
-                guard try generations.active() != active else { throw error }
+                guard try generations.active() == active else { continue }
+                let file = generations.path(of: active.generation)
+                throw FileManager.default.fileExists(atPath: file)
+                    ? error : ReadModelFailure.damaged("\(file) is gone")
             }
         }
         throw ReadModelFailure.noModel(path: path)

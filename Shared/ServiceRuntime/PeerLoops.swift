@@ -53,6 +53,8 @@ package struct AdoptionLoop<Kind: Sendable, C: Core>: Service {
                 for message in messages { try await host.submit(input(message)) }
                 if messages.isEmpty { try await Task.sleep(for: pollEvery) }
             } catch let failure as PeerFailure {
+                // Stopping ends the question that is under way.
+                guard !Task.isCancelled else { return }
                 if isReachable { context.logger.warning("peer not read", metadata: ["reason": "\(failure)"]) }
                 isReachable = false
                 try await Task.sleep(for: backoff.next())

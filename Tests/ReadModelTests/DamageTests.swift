@@ -85,6 +85,26 @@ import Testing
         #expect(found.bySQLite > 5 && found.byComparison > 5, "\(found)")
     }
 
+    @Test("A model whose file was deleted is named as gone, and built anew", arguments: [true, false])
+    func deletedFile(isRunning: Bool) async throws {
+        let folder = try Folder()
+        let generations = Generations(folder: folder.path("model"))
+        var plant = try await GrowingPlant(seed: 12, parts: 30)
+        try await complete(&plant, generations)
+        let running = isRunning ? try plant.projection(generations) : nil
+        try FileManager.default.removeItem(atPath: generations.path(of: 1))
+        let outcome = try await plant.rebuild(generations).run(clockUs: { 1 }, progress: { _ in })
+        #expect(outcome.liveProblem == "\(generations.path(of: 1)) is gone")
+        if let running {
+            try generations.ask(.setAside(try #require(outcome.liveGeneration), "gone"))
+            while generations.isAsked { _ = try await running.turn() }
+        }
+        let projection = try running ?? plant.projection(generations)
+        _ = try await projection.settle(plant.log)
+        #expect(try await Queries(path: generations.folder).tableDigests() == plant.expected())
+        await projection.close()
+    }
+
     private func flip(_ path: String, at place: Int) throws {
         let file = try #require(FileHandle(forUpdatingAtPath: path))
         try file.seek(toOffset: UInt64(place))

@@ -45,10 +45,11 @@ import Vision
 
 @Suite struct LabelTablesTests {
     @Test func blanksAndCapitalsOfLabelsDoNotMatter() throws {
-        let folder = try folder(["labels.csv": "image, label\r\na.png, Normal\r\nb.png,ANOMALY \r\n"])
+        let folder = try folder(["labels.csv": "Image, LABEL,Group\r\na.png, Normal,1\r\nb.png,ANOMALY ,2\r\n"])
         #expect(
             try LabelledFolder.read(folder.path).items == [
-                .init(name: "a.png", isBad: false, marks: []), .init(name: "b.png", isBad: true),
+                .init(name: "a.png", isBad: false, marks: [], group: "1"),
+                .init(name: "b.png", isBad: true, group: "2"),
             ]
         )
         let other = try self.folder(["labels.csv": "image;label\na.png;normal\n"])

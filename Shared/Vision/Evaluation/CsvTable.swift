@@ -25,7 +25,7 @@ package struct CsvTable: Equatable, Sendable {
             throw FileError(path: path, reason: "not UTF-8 text")
         }
         let table = try CsvTable(text, path: path)
-        let missing = required.filter { !table.names.contains($0) }
+        let missing = required.filter { table.place(of: $0) == nil }
         guard missing.isEmpty else {
             throw FileError(
                 path: path,
@@ -64,7 +64,7 @@ package struct CsvTable: Equatable, Sendable {
         _ names: [String],
         _ parse: (_ fields: [String?]) -> Result<Value, LineFault>
     ) throws(FileError) -> [Value] {
-        let places = names.map { self.names.firstIndex(of: $0) }
+        let places = names.map(place(of:))
         var values: [Value] = []
         var faults: [String] = []
         for row in rows {
@@ -81,8 +81,10 @@ package struct CsvTable: Equatable, Sendable {
         return values
     }
 
-    /// The columns by which fields are looked up.
-    private var names: [String] { columns.map(Self.word) }
+    /// Where a column is; neither capitals nor blanks around its name count.
+    func place(of name: String) -> Int? {
+        columns.firstIndex { Self.word($0).lowercased() == Self.word(name).lowercased() }
+    }
 
     /// Without the blanks around it, which people leave after commas.
     static func word(_ field: String) -> String {
@@ -91,7 +93,7 @@ package struct CsvTable: Equatable, Sendable {
     }
 
     /// Most wrong lines that are told.
-    private static let maxFaults = 50
+    private static let maxFaults = 10
 }
 
 /// What is wrong with a line.

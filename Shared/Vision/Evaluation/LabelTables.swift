@@ -97,7 +97,7 @@ struct LabelTables {
 
     /// The table's group column; the empty name where it has none.
     private mutating func chooseGroup(of table: CsvTable) -> String {
-        guard let found = groupColumns.first(where: table.columns.contains) else { return "" }
+        guard let found = groupColumns.first(where: { table.place(of: $0) != nil }) else { return "" }
         groupColumn = groupColumn ?? found
         return found
     }
