@@ -82,10 +82,11 @@ struct VisionBenchInput {
             }
         }
         var random = SplitMix64(seed: 7)
+        func below(_ limit: Int) -> Int { Int(random.next() % UInt64(limit)) }
         for _ in 0..<width * height / 3_000 {
-            let (x, y, length) = (random.below(width), random.below(height), 20 + random.below(120))
-            let breadth = 4 + random.below(8)
-            if random.once(in: 2) { fill(x, y, length, breadth, 210) } else { fill(x, y, breadth, length, 210) }
+            let (x, y, length) = (below(width), below(height), 20 + below(120))
+            let breadth = 4 + below(8)
+            if below(2) == 0 { fill(x, y, length, breadth, 210) } else { fill(x, y, breadth, length, 210) }
             fill(x - 5, y - 5, 14, 14, 190)
             fill(x, y, 4, 4, 40)
         }
