@@ -44,13 +44,22 @@ package struct AdoptionLoop<Kind: Sendable, C: Core>: Service {
     private func adoptForever() async throws {
         var backoff = Backoff(first: pollEvery)
         var isReachable = true
+        // Where a message ended that was taken on before: the core's own place stays behind it, for ever where an old
+        // message came after newer ones.
+        var passed: (from: String, to: String)?
         while !Task.isCancelled {
             do {
-                let messages = try await peer.messages(after: cursor(host.core), limit: 100)
+                let from = await cursor(host.core)
+                if passed?.from != from { passed = nil }
+                let messages = try await peer.messages(after: passed?.to ?? from, limit: 100)
                 if !isReachable { context.logger.info("peer answers again") }
                 isReachable = true
                 backoff.reset()
-                for message in messages { try await host.submit(input(message)) }
+                for message in messages {
+                    let before = await cursor(host.core)
+                    try await host.submit(input(message))
+                    if await cursor(host.core) == before { passed = (before, message.cursor) }
+                }
                 if messages.isEmpty { try await Task.sleep(for: pollEvery) }
             } catch let failure as PeerFailure {
                 // Stopping ends the question that is under way.

@@ -12,6 +12,7 @@ enum PinnedSeeds {
             seed: 1,
             found: "a message that the MES or the ERP sent again was adopted again, and old orders ran once more"
         ),
+        Pinned(seed: 20_261_362, found: "an old message of a peer, taken on late, was asked for after for ever"),
         Pinned(seed: 3, found: "the refusal of a default recipe was a record about nothing"),
         Pinned(seed: 21, found: "a silent station's alarm stayed open after alerting had lost its state"),
         Pinned(seed: 98, found: "a silent station's alarm was raised twice after alerting had lost its state"),

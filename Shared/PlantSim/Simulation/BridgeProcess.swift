@@ -32,6 +32,8 @@ final class BridgeProcess<Inbound: Core>: SimProcess {
     private var intake: SimIntake?
     private var dispatch: DeliveryDispatch?
     private var unread: [SimPeer.Message] = []
+    /// As `AdoptionLoop` has it: where a message ended that was taken on before, while the core's place stays behind it.
+    private var passed: (from: String, to: Int)?
     private var calls: [Call] = []
     /// Picked, not yet known to be durable.
     private var picked: [DeliveryIntended] = []
@@ -134,12 +136,21 @@ final class BridgeProcess<Inbound: Core>: SimProcess {
         if unread.isEmpty {
             let peer = world.peer(isMes)
             guard !world.strikes(.peerDown, in: 8) else { return }
-            var after = Int(cursor(inbound.core)) ?? 0
+            var after = readTo
             if after > 0, world.strikes(.peerRepeats, in: 3) { after = max(0, after - 1 - world.random.below(6)) }
             unread = Array(peer.messages.dropFirst(after).prefix(1 + world.random.below(6)))
             return
         }
-        inbound.submit(input(unread.removeFirst()))
+        let message = unread.removeFirst()
+        let before = cursor(inbound.core)
+        inbound.submit(input(message))
+        if cursor(inbound.core) == before { passed = (before, message.number) }
+    }
+
+    private var readTo: Int {
+        let from = cursor(inbound.core)
+        guard let passed, passed.from == from else { return Int(from) ?? 0 }
+        return passed.to
     }
 
     private func read(_ intake: SimIntake) throws {
@@ -279,7 +290,7 @@ final class BridgeProcess<Inbound: Core>: SimProcess {
     var isQuiet: Bool {
         intake?.isAtEnd == true && inbound.pendingCount == 0 && deliveries.pendingCount == 0 && calls.isEmpty
             && deliveries.core.openIntentIDs.isEmpty && unread.isEmpty
-            && (Int(cursor(inbound.core)) ?? 0) >= world.peer(isMes).messages.count
+            && readTo >= world.peer(isMes).messages.count
     }
 
     func checkBounds() throws {
